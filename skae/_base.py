@@ -1,0 +1,466 @@
+"""The base class of the estimators: the public methods, once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from skae._compat import Interval, StrOptions, _fit_context
+from skae._fitting import fit_network, update_network
+from skae._logging import show_progress
+from skae._losses import LOSSES
+from skae._network import (
+    ACTIVATIONS,
+    Network,
+    Weights,
+    from_builtins,
+    to_builtins,
+)
+from skae._numpy_backend import forward
+from skae._plan import FitPlan, Fitted, Seeds
+from skae._tensorflow import import_with_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+    from scipy.sparse import csr_array
+
+    Rows = np.ndarray | csr_array
+
+_FLOATS = (np.float64, np.float32)
+_PARTS = ("encoder", "decoder", "reconstruction")
+_AUTO_BATCH_SIZE = 128
+_SCORE_BLOCK_ROWS = 1024
+
+
+class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What all autoencoders share: validation, fitted state, and the public methods.
+
+    An estimator adds its parameters, their constraints and checks, and the description
+    of its network. Numerical work does not belong here: it is done by functions of
+    arrays and plain data in the other modules.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
+        "output_activation": [StrOptions(set(ACTIVATIONS))],
+        "pca_shortcut": ["boolean"],
+        "whiten": ["boolean"],
+        "loss": [StrOptions(set(LOSSES))],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _describe_network(self, n_features: int) -> Network:
+        """Describe the network to train on rows of `n_features`."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Fit the autoencoder to the rows of `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows, at least two. Sparse input is made dense.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the parameters or `X` are not valid, or if the loss is not finite from
+            the start. A previous fit is then left as it was.
+        """
+        with self._unchanged_on_failure():
+            rows = _as_dense(self._validate_rows(X, reset=True, min_rows=2))
+            plan = self._plan(rows)
+            previous = self._previous_to_resume(plan) if self.warm_start else None
+            fitted = fit_network(plan, rows, previous)
+            self._set_fitted(fitted)
+        if fitted.interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Train for one pass over a block of rows.
+
+        Nothing is held out and `early_stopping` is ignored. The first block sets the
+        mean, the scale and the PCA that training starts from, so it should be
+        representative; later blocks go on from the estimator as it is, whether fitted
+        by `fit` or by `partial_fit`, at the constant rate `learning_rate_init`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The block; the first one has at least two rows.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        first = not self.__sklearn_is_fitted__()
+        with self._unchanged_on_failure():
+            min_rows = 2 if first else 1
+            rows = _as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
+            plan = self._plan(rows)
+            previous = None if first else self._previous()
+            if previous is not None and previous.used_network:
+                self._check_same_network(previous.network, plan.network)
+            fitted = update_network(plan, rows, previous)
+            self._set_fitted(fitted)
+        if fitted.interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to encode. Sparse input is made dense block by block.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components)
+            Codes, of the dtype that the estimator was fitted in.
+        """
+        check_is_fitted(self)
+        return self._encode(self._validate_rows(X))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Rows in the units of the training data.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=_FLOATS, input_name="X")
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but {type(self).__name__} expects "
+                f"codes of n_components={self.n_components_} columns, as `transform` "
+                "returns them."
+            )
+        return self._decode(codes)
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """Encode and decode rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            ``inverse_transform(transform(X))``.
+        """
+        check_is_fitted(self)
+        return self._decode(self._encode(self._validate_rows(X)))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the share of the variance that the reconstruction explains.
+
+        It is ``1 - sum(|x - x_reconstructed|^2) / sum(|x - mean|^2)`` over the rows,
+        with the mean of the training rows, whatever the training loss. Higher is
+        better, but it rises with `n_components`: a search over `n_components` should
+        score a downstream model instead.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        y : Ignored
+            Present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in both sums.
+
+        Returns
+        -------
+        score : float
+            At most 1. Where the rows do not vary, 1 if they are reconstructed exactly
+            and 0 otherwise.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X)
+        weights = np.ones(X.shape[0])
+        if sample_weight is not None:
+            weights = check_array(
+                sample_weight,
+                ensure_2d=False,
+                dtype=np.float64,
+                input_name="sample_weight",
+            )
+            check_consistent_length(X, weights)
+        error = weights @ self._squared_errors(X)
+        total = weights @ self._squared_distances_to_mean(X)
+        if total == 0:
+            return 1.0 if error == 0 else 0.0
+        return float(1 - error / total)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the squared error of each row's reconstruction.
+
+        The lower, the more unusual the row. The sum goes over the row's features; the
+        mean over the rows is not `score`, which is a share of the variance.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            ``-sum((x - x_reconstructed)^2)`` of each row.
+        """
+        check_is_fitted(self)
+        return -self._squared_errors(self._validate_rows(X))
+
+    def to_keras(self, part: str = "reconstruction") -> keras.Model:
+        """Build a Keras model of the fitted autoencoder.
+
+        The model takes and returns the same units as the estimator's methods, in single
+        precision, and is independent of the estimator.
+
+        Parameters
+        ----------
+        part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
+            The model does what `transform`, `inverse_transform` or `reconstruct` does.
+
+        Returns
+        -------
+        model : keras.Model
+            A model with its weights, not compiled.
+        """
+        check_is_fitted(self)
+        if part not in _PARTS:
+            raise ValueError(f"part must be one of {_PARTS}, got {part!r}.")
+        backend = import_with_tensorflow("skae._keras_backend")
+        model: keras.Model = backend.to_model(
+            from_builtins(self._network),
+            Weights(self._encoder_arrays, self._decoder_arrays),
+            part,
+        )
+        return model
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_components_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
+        rows: Rows = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=_FLOATS,
+            ensure_min_samples=min_rows,
+        )
+        return rows
+
+    def _plan(self, X: np.ndarray) -> FitPlan:
+        """Check what depends on the data, and gather all that a fit needs."""
+        if self.verbose:
+            show_progress()
+        self._check_activations()
+        self._check_range(X)
+        auto_batch_size = self.batch_size == "auto"
+        return FitPlan(
+            network=self._describe_network(X.shape[1]),
+            loss=self.loss,
+            batch_size=_AUTO_BATCH_SIZE if auto_batch_size else int(self.batch_size),
+            pca_shortcut=bool(self.pca_shortcut),
+            whiten=bool(self.whiten),
+            early_stopping=bool(self.early_stopping),
+            validation_fraction=float(self.validation_fraction),
+            n_iter_no_change=int(self.n_iter_no_change),
+            tol=float(self.tol),
+            learning_rate=float(self.learning_rate_init),
+            max_iter=int(self.max_iter),
+            alpha=float(self.alpha),
+            verbose=bool(self.verbose),
+            seeds=_draw_seeds(self.random_state),
+        )
+
+    def _check_activations(self) -> None:
+        if self.whiten and self.code_activation != "linear":
+            raise ValueError(
+                "whiten=True needs code_activation='linear', got code_activation="
+                f"{self.code_activation!r}. Set one of the two otherwise."
+            )
+        if self.loss == "binary_crossentropy" and self.output_activation != "sigmoid":
+            raise ValueError(
+                "loss='binary_crossentropy' needs output_activation='sigmoid', got "
+                f"output_activation={self.output_activation!r}. Set it, or use "
+                "loss='squared_error'."
+            )
+
+    def _check_range(self, X: np.ndarray) -> None:
+        if self.loss != "binary_crossentropy":
+            return
+        low, high = X.min(), X.max()
+        if low < 0 or high > 1:
+            raise ValueError(
+                "loss='binary_crossentropy' needs X in [0, 1], got values from "
+                f"{low:g} to {high:g}. Scale X (for instance with MinMaxScaler) or use "
+                "loss='squared_error'."
+            )
+
+    def _previous_to_resume(self, plan: FitPlan) -> Fitted | None:
+        """Return the previous fit if its network can be trained further."""
+        if not self.__sklearn_is_fitted__() or not self.used_network_:
+            return None
+        previous = self._previous()
+        self._check_same_network(previous.network, plan.network)
+        return previous
+
+    def _check_same_network(self, previous: Network, planned: Network) -> None:
+        if previous != planned:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted with another network: "
+                f"{to_builtins(previous)}. Going on with {to_builtins(planned)} is "
+                "not possible; restore `n_components`, the hidden layers, the "
+                "activations and the number of features, or fit a clone."
+            )
+
+    def _set_fitted(self, fitted: Fitted) -> None:
+        """Store a fit: arrays and builtins only, and nothing of the previous one."""
+        self.n_components_ = fitted.network.encoder.n_outputs
+        self.mean_ = fitted.mean
+        self.history_ = fitted.history
+        self.n_iter_ = len(fitted.history["loss"])
+        self.used_network_ = fitted.used_network
+        self.reconstruction_error_ = fitted.reconstruction_error
+        self.pca_reconstruction_error_ = fitted.pca_reconstruction_error
+        self.__dict__.pop("explained_variance_ratio_", None)
+        if fitted.variance_ratio is not None:
+            self.explained_variance_ratio_ = fitted.variance_ratio
+        self._network = to_builtins(fitted.network)
+        self._encoder_arrays = fitted.weights.encoder
+        self._decoder_arrays = fitted.weights.decoder
+        self._scale = fitted.scale
+        self._code_scale = fitted.code_scale
+
+    def _previous(self) -> Fitted:
+        return Fitted(
+            network=from_builtins(self._network),
+            weights=Weights(self._encoder_arrays, self._decoder_arrays),
+            mean=self.mean_,
+            scale=self._scale,
+            code_scale=self._code_scale,
+            history=self.history_,
+            reconstruction_error=self.reconstruction_error_,
+            pca_reconstruction_error=self.pca_reconstruction_error_,
+            used_network=self.used_network_,
+        )
+
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[None]:
+        """Leave everything as it was where fitting fails."""
+        state = self.__dict__.copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(state)
+            raise
+
+    def _encode(self, X: Rows) -> np.ndarray:
+        arrays = self._encoder_arrays
+        X = X.astype(arrays[0].dtype, copy=False)
+        return forward(from_builtins(self._network).encoder, arrays, X)
+
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        arrays = self._decoder_arrays
+        codes = codes.astype(arrays[0].dtype, copy=False)
+        return forward(from_builtins(self._network).decoder, arrays, codes)
+
+    def _squared_errors(self, X: Rows) -> np.ndarray:
+        def error(block: np.ndarray) -> np.ndarray:
+            return block - self._decode(self._encode(block))
+
+        return _row_norms(X, error)
+
+    def _squared_distances_to_mean(self, X: Rows) -> np.ndarray:
+        return _row_norms(X, lambda block: block - self.mean_)
+
+
+def _as_dense(X: Rows) -> np.ndarray:
+    return X.toarray() if issparse(X) else X
+
+
+def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the squared norms of ``of(rows)``, block by block to bound the memory."""
+    norms = np.empty(X.shape[0])
+    for rows in gen_batches(X.shape[0], _SCORE_BLOCK_ROWS):
+        block = of(_as_dense(X[rows]))
+        norms[rows] = np.einsum("ij,ij->i", block, block, dtype=np.float64)
+    return norms
+
+
+def _draw_seeds(random_state: Any) -> Seeds:
+    """Draw the seeds of a fit; for `None` from the operating system's entropy.
+
+    scikit-learn would use NumPy's global generator, which is the user's.
+    """
+    if random_state is None:
+        random_state = np.random.RandomState()  # noqa: NPY002 (scikit-learn's kind)
+    rng = check_random_state(random_state)
+    return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=3)))

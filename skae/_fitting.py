@@ -1,0 +1,417 @@
+"""Fits a network to an array: start, training, acceptance, and the data's units.
+
+Everything here takes arrays and plain data and returns a `Fitted`; nothing knows of
+estimators. Training itself, and TensorFlow with it, is imported on first use.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import KFold
+
+from skae._initialization import (
+    PrincipalAxes,
+    linear_start,
+    pca_network,
+    pca_start,
+    principal_axes,
+    random_weights,
+)
+from skae._losses import LOSSES
+from skae._network import Network, Weights
+from skae._numpy_backend import forward
+from skae._plan import (
+    EarlyStopping,
+    FitPlan,
+    Fitted,
+    Outcome,
+    Program,
+    Settings,
+    Split,
+)
+from skae._tensorflow import import_with_tensorflow
+from skae._units import Affine, Units, change_units, code_scale, principal_codes
+
+# The constants below were chosen with `python -m benchmarks quality`.
+
+# Fewer rows than this cannot show that a network beats PCA.
+_FEWEST_ROWS = 50
+
+# Below this many rows a single hold-out says too little: by cross-validation every row
+# is held out once, and the network accepted is trained anew on all of them.
+_CROSS_VALIDATED_ROWS = 1000
+_N_FOLDS = 5
+
+# The network must beat PCA by this many standard errors of the paired gains; the folds
+# end early where it lags behind by the other number.
+_ACCEPTED_STANDARD_ERRORS = 2.0
+_HOPELESS_STANDARD_ERRORS = -1.0
+
+# A network that starts at PCA trains with noise on its inputs, in multiples of the root
+# mean square error that PCA leaves. Noise smooths like a kernel (Bishop, 1995,
+# "Training with noise is equivalent to Tikhonov regularization"), so like a kernel's
+# width it shrinks as rows are added, from 1 at this many rows.
+_ROWS_OF_UNIT_NOISE = 300
+
+# Such a network's kernels decay by this multiple of the learning rate at each step.
+_WEIGHT_DECAY = 0.1
+
+
+class _Data(NamedTuple):
+    """The rows to fit, in their own units (`X`) and in those of training (`Z`)."""
+
+    X: np.ndarray
+    Z: np.ndarray
+    mean: np.ndarray
+    scale: float
+
+
+class _Trained(NamedTuple):
+    """What training on some rows gave, and PCA of the same rows."""
+
+    outcome: Outcome
+    axes: PrincipalAxes
+
+
+class _Judgement(NamedTuple):
+    """How the network and PCA do on the same rows.
+
+    `gains` is by how much the network's loss is the lower one, row by row.
+    """
+
+    network_error: float
+    pca_error: float
+    gains: np.ndarray
+
+    @property
+    def standard_errors(self) -> float:
+        """The mean gain, in standard errors of itself."""
+        error = self.gains.std(ddof=1) / np.sqrt(len(self.gains))
+        return float(self.gains.mean() / max(error, np.finfo(np.float64).tiny))
+
+    @property
+    def accepts_network(self) -> bool:
+        return self.standard_errors > _ACCEPTED_STANDARD_ERRORS
+
+
+def fit_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fitted:
+    """Fit the network to the rows of `X`, or find that PCA serves better.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    X : ndarray of shape (n_samples, n_features)
+    previous : Fitted or None
+        A fit of the same network to go on from.
+    """
+    data = _data(plan, X, *_centre_and_scale(X))
+    if not plan.early_stopping:
+        return _fit_all_rows(plan, data, previous)
+    if plan.may_answer_pca and len(X) < _FEWEST_ROWS:
+        return _answer_pca(plan, data)
+    if plan.may_answer_pca and len(X) < _CROSS_VALIDATED_ROWS and previous is None:
+        return _fit_cross_validated(plan, data)
+    return _fit_with_hold_out(plan, data, previous)
+
+
+def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fitted:
+    """Train for one epoch on the rows of `X`, holding nothing out.
+
+    The mean, the scale and the units of the codes are those of the `previous` fit, if
+    there is one.
+    """
+    units = (
+        _centre_and_scale(X) if previous is None else (previous.mean, previous.scale)
+    )
+    data = _data(plan, X, *units)
+    settings = replace(_settings(plan), n_epochs=1, decaying=False)
+    trained = _train(plan, data, _all_rows(data), settings, previous)
+    scale = (
+        _unit_scale(plan, data, trained.axes) if previous is None else previous.code_scale
+    )
+    codes = Affine(np.diag(scale), np.zeros(plan.n_components))
+    judgement = _judge(plan, data, np.arange(len(X)), trained)
+    fitted = _fitted(plan, data, trained, judgement, codes, scale)
+    if previous is None:
+        return fitted
+    return replace(
+        fitted,
+        history={
+            name: previous.history.get(name, []) + values
+            for name, values in fitted.history.items()
+        },
+    )
+
+
+def _fit_all_rows(plan: FitPlan, data: _Data, previous: Fitted | None) -> Fitted:
+    split = _all_rows(data)
+    trained = _train(plan, data, split, _settings(plan), previous)
+    return _answer_network(
+        plan, data, trained, _judge(plan, data, split.train, trained)
+    )
+
+
+def _fit_with_hold_out(plan: FitPlan, data: _Data, previous: Fitted | None) -> Fitted:
+    n_samples = len(data.X)
+    n_held_out = max(2, int(np.ceil(plan.validation_fraction * n_samples)))
+    order = np.random.default_rng(plan.seeds.split).permutation(n_samples)
+    # Of two rows, one is left to train on.
+    held_out, train = np.split(order, [min(n_held_out, n_samples - 1)])
+    stopping = EarlyStopping(plan.n_iter_no_change, plan.tol)
+    settings = replace(_settings(plan), stopping=stopping)
+    trained = _train(plan, data, Split(train, held_out), settings, previous)
+    judgement = _judge(plan, data, held_out, trained)
+    if plan.may_answer_pca and not judgement.accepts_network:
+        return _answer_pca(plan, data, judgement, [trained.outcome])
+    return _answer_network(plan, data, trained, judgement)
+
+
+def _fit_cross_validated(plan: FitPlan, data: _Data) -> Fitted:
+    """Let cross-validation choose, and train on all rows what it chooses."""
+    outcomes: list[Outcome] = []
+    judgements: list[_Judgement] = []
+    for fold, split in enumerate(_folds(plan, len(data.X)), start=1):
+        settings = replace(_settings(plan), seed=(plan.seeds.training, fold))
+        trained = _train(plan, data, split, settings)
+        if trained.outcome.interrupted:
+            raise KeyboardInterrupt
+        outcomes.append(trained.outcome)
+        judgements.append(_judge(plan, data, split.held_out, trained))
+        judgement = _pooled(judgements)
+        if judgement.standard_errors < _HOPELESS_STANDARD_ERRORS:
+            break
+    if not judgement.accepts_network:
+        return _answer_pca(plan, data, judgement, outcomes)
+    final = _train(plan, data, _all_rows(data), _settings(plan))
+    final.outcome.val_loss[:] = _mean_curve([outcome.val_loss for outcome in outcomes])
+    return _answer_network(plan, data, final, judgement)
+
+
+def _folds(plan: FitPlan, n_samples: int) -> Iterator[Split]:
+    folds = KFold(_N_FOLDS, shuffle=True, random_state=plan.seeds.split)
+    for train, held_out in folds.split(np.empty((n_samples, 1))):
+        yield Split(train, held_out)
+
+
+def _all_rows(data: _Data) -> Split:
+    rows = np.arange(len(data.X))
+    return Split(rows, rows[:0])
+
+
+def _centre_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
+    mean = X.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(X.var(axis=0, dtype=np.float64).mean()))
+    return mean, scale if scale > 0 else 1.0
+
+
+def _data(plan: FitPlan, X: np.ndarray, mean: np.ndarray, scale: float) -> _Data:
+    Z = X
+    inputs = _input_units(plan, mean, scale)
+    if inputs is not None:
+        Z = inputs.inverse()(X)
+    return _Data(X, np.asarray(Z, dtype=np.float32), mean, scale)
+
+
+def _input_units(plan: FitPlan, mean: np.ndarray, scale: float) -> Affine | None:
+    """Return the map from training units to the data's; a nonlinear output has none.
+
+    Features are never scaled one by one: that would change what PCA minimises.
+    """
+    return Affine(scale, mean) if plan.linear_output else None
+
+
+def _settings(plan: FitPlan) -> Settings:
+    """Translate the plan for a whole schedule without early stopping."""
+    return Settings(
+        learning_rate=plan.learning_rate,
+        n_epochs=plan.max_iter,
+        decaying=True,
+        input_noise=0.0,
+        weight_decay=_WEIGHT_DECAY if plan.pca_shortcut else 0.0,
+        alpha=plan.alpha,
+        stopping=None,
+        seed=(plan.seeds.training,),
+        verbose=plan.verbose,
+    )
+
+
+def _train(
+    plan: FitPlan,
+    data: _Data,
+    split: Split,
+    settings: Settings,
+    previous: Fitted | None = None,
+) -> _Trained:
+    """Train on some of the rows, from the previous fit if there is one."""
+    axes = principal_axes(data.Z[split.train], plan.n_components)
+    if previous is not None:
+        start = _resume(plan, data, previous)
+    elif plan.pca_shortcut:
+        start = pca_start(plan.network, axes, plan.seeds.initialization)
+    else:
+        start = random_weights(plan.network, plan.seeds.initialization)
+    if plan.pca_shortcut:
+        noise = _input_noise(data.Z[split.train], axes)
+        settings = replace(settings, input_noise=noise)
+    program = Program(plan.network, plan.loss, plan.batch_size, plan.pca_shortcut)
+    training = import_with_tensorflow("skae._training")
+    outcome = training.train(program, settings, data.Z, split, start)
+    if outcome.diverged:
+        warnings.warn(
+            f"The loss was not finite after epoch {len(outcome.loss)}: training "
+            "stopped, and the best weights so far are used. Scale the data or lower "
+            f"`learning_rate_init` (now {plan.learning_rate:g}).",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return _Trained(outcome, axes)
+
+
+def _input_noise(Z: np.ndarray, axes: PrincipalAxes) -> float:
+    error = np.sqrt(np.mean((Z - axes.reconstruct(Z)) ** 2))
+    return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / len(Z))))
+
+
+def _judge(
+    plan: FitPlan, data: _Data, rows: np.ndarray, trained: _Trained
+) -> _Judgement:
+    """Compare the network with PCA on the given rows, in the units of training."""
+    target = data.Z[rows]
+    outputs = _reconstruct(plan.network, trained.outcome.weights, target)
+    pca_outputs = trained.axes.reconstruct(target)
+    loss = LOSSES[plan.loss]
+    gains = loss(np, target, pca_outputs) - loss(np, target, outputs)
+    unit = data.scale**2 if plan.linear_output else 1.0
+    return _Judgement(
+        float(np.mean((outputs - target) ** 2, dtype=np.float64)) * unit,
+        float(np.mean((pca_outputs - target) ** 2)) * unit,
+        gains.mean(axis=1, dtype=np.float64),
+    )
+
+
+def _reconstruct(network: Network, weights: Weights, Z: np.ndarray) -> np.ndarray:
+    codes = forward(network.encoder, weights.encoder, Z)
+    return forward(network.decoder, weights.decoder, codes)
+
+
+def _pooled(judgements: list[_Judgement]) -> _Judgement:
+    n_rows = [len(judgement.gains) for judgement in judgements]
+    return _Judgement(
+        float(np.average([j.network_error for j in judgements], weights=n_rows)),
+        float(np.average([j.pca_error for j in judgements], weights=n_rows)),
+        np.concatenate([judgement.gains for judgement in judgements]),
+    )
+
+
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    """Average over folds, as far as all of them went."""
+    return [float(np.mean(values)) for values in zip(*curves, strict=False)]
+
+
+def _unit_scale(plan: FitPlan, data: _Data, axes: PrincipalAxes) -> np.ndarray:
+    """Return what a code of unit variance in training stands for afterwards.
+
+    PCA's codes are in the units of the data.
+    """
+    if plan.whiten:
+        return np.ones(plan.n_components)
+    unit = data.scale if plan.linear_output else 1.0
+    if plan.pca_shortcut:
+        return axes.unit_scale * unit
+    return np.full(plan.n_components, unit)
+
+
+def _answer_network(
+    plan: FitPlan, data: _Data, trained: _Trained, judgement: _Judgement
+) -> Fitted:
+    """Return the trained network, its linear codes along their principal axes."""
+    if not plan.linear_code:
+        return _fitted(plan, data, trained, judgement)
+    codes = forward(plan.network.encoder, trained.outcome.weights.encoder, data.Z)
+    units = principal_codes(
+        codes, data.Z, _unit_scale(plan, data, trained.axes), plan.whiten
+    )
+    return _fitted(plan, data, trained, judgement, units, code_scale(units(codes)))
+
+
+def _fitted(
+    plan: FitPlan,
+    data: _Data,
+    trained: _Trained,
+    judgement: _Judgement,
+    codes: Affine | None = None,
+    code_scale: np.ndarray | None = None,
+) -> Fitted:
+    outcome = trained.outcome
+    weights = change_units(
+        plan.network,
+        _as_type(outcome.weights, np.float64),
+        Units(_input_units(plan, data.mean, data.scale), codes),
+    )
+    return Fitted(
+        network=plan.network,
+        weights=_as_type(weights, data.X.dtype),
+        mean=data.mean.astype(data.X.dtype),
+        scale=data.scale,
+        code_scale=np.ones(plan.n_components) if code_scale is None else code_scale,
+        history={"loss": outcome.loss, "val_loss": outcome.val_loss},
+        reconstruction_error=judgement.network_error,
+        pca_reconstruction_error=judgement.pca_error,
+        interrupted=outcome.interrupted,
+    )
+
+
+def _as_type(weights: Weights, dtype: np.typing.DTypeLike) -> Weights:
+    return Weights(*([array.astype(dtype) for array in half] for half in weights))
+
+
+def _answer_pca(
+    plan: FitPlan,
+    data: _Data,
+    judgement: _Judgement | None = None,
+    outcomes: list[Outcome] | None = None,
+) -> Fitted:
+    """Return PCA of all rows, with the record of the trials that led to it if any."""
+    axes = principal_axes(data.X, plan.n_components)
+    if judgement is None:
+        error = float(np.mean((data.X - axes.reconstruct(data.X)) ** 2))
+    else:
+        error = judgement.pca_error
+    outcomes = outcomes or [Outcome(Weights([], []), [error / data.scale**2])]
+    network, weights = pca_network(axes, plan.whiten)
+    return Fitted(
+        network=network,
+        weights=_as_type(weights, data.X.dtype),
+        mean=data.mean.astype(data.X.dtype),
+        scale=data.scale,
+        code_scale=np.ones(plan.n_components) if plan.whiten else axes.unit_scale,
+        history={
+            "loss": _mean_curve([outcome.loss for outcome in outcomes]),
+            "val_loss": _mean_curve([outcome.val_loss for outcome in outcomes]),
+        },
+        reconstruction_error=error,
+        pca_reconstruction_error=error,
+        used_network=False,
+        variance_ratio=axes.variance_ratio,
+        interrupted=outcomes[-1].interrupted,
+    )
+
+
+def _resume(plan: FitPlan, data: _Data, previous: Fitted) -> Weights:
+    """Return the weights of the previous fit in the units of this training."""
+    codes = Affine(np.diag(previous.code_scale), np.zeros(plan.n_components))
+    units = Units(
+        _input_units(plan, data.mean, data.scale), codes if plan.linear_code else None
+    )
+    weights = change_units(
+        previous.network, _as_type(previous.weights, np.float64), units.inverse()
+    )
+    if previous.network == plan.network:
+        return weights
+    return linear_start(plan.network, weights, plan.seeds.initialization)

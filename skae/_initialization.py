@@ -1,0 +1,157 @@
+"""Where training starts: PCA on the linear path, nothing on the nonlinear one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from skae._network import (
+    Arrays,
+    DenseActivations,
+    Network,
+    Stack,
+    Weights,
+    dense_network,
+)
+
+# Directions whose standard deviation is below this share of the largest are noise of
+# single precision, in which the network trains: they start like spare ones.
+_SMALLEST_RELATIVE_SCALE = 1e-5
+
+# What is left of a constant direction in double precision, relative to the largest.
+_ROUNDING = 1e-12
+
+# From this many multiplications on, the eigenvectors of the covariance matrix are
+# several times quicker than a singular value decomposition of the rows.
+_MANY_MULTIPLICATIONS = 1e9
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """PCA of the training rows, with zeros for spare components.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+    components : ndarray of shape (n_components, n_features)
+        Orthonormal rows with scikit-learn's signs, by decreasing variance.
+    scale : ndarray of shape (n_components,)
+        Standard deviation along each component.
+    variance_ratio : ndarray of shape (n_components,)
+        Share of the total variance along each component.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+    scale: np.ndarray
+    variance_ratio: np.ndarray
+
+    def reconstruct(self, X: np.ndarray) -> np.ndarray:
+        codes = (X - self.mean) @ self.components.T
+        return codes @ self.components + self.mean
+
+    @property
+    def unit_scale(self) -> np.ndarray:
+        """What a code of unit variance stands for, in the units of the data.
+
+        The scale itself, or the least one in use where a component explains nothing.
+        """
+        used = self.scale > _SMALLEST_RELATIVE_SCALE * self.scale.max(initial=0.0)
+        least = self.scale[used].min() if used.any() else 1.0
+        return np.where(used, self.scale, least)
+
+
+def principal_axes(X: np.ndarray, n_components: int) -> PrincipalAxes:
+    """Fit PCA in double precision.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    n_components : int
+        May exceed what `X` has; the spare components are zero.
+    """
+    n_samples, n_features = X.shape
+    many = n_samples * n_features**2 > _MANY_MULTIPLICATIONS
+    pca = PCA(
+        min(n_components, n_samples, n_features),
+        svd_solver="covariance_eigh" if many and n_samples > n_features else "full",
+    )
+    mean = X.mean(axis=0, dtype=np.float64)
+    # Constant data has no variance to take a share of.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Centred beforehand: the covariance solver loses digits to a large mean.
+        pca.fit(X - mean)
+    spare = n_components - pca.n_components_
+
+    def padded(values: np.ndarray) -> np.ndarray:
+        return np.pad(np.nan_to_num(values), (0, spare))
+
+    return PrincipalAxes(
+        mean + pca.mean_,
+        np.pad(pca.components_, ((0, spare), (0, 0))),
+        padded(np.sqrt(pca.explained_variance_)),
+        padded(pca.explained_variance_ratio_),
+    )
+
+
+def pca_network(axes: PrincipalAxes, whiten: bool) -> tuple[Network, Weights]:
+    """Return PCA itself as a network of one linear layer a half."""
+    n_components, n_features = axes.components.shape
+    linear = DenseActivations("linear", "linear", "linear")
+    network = dense_network((n_features, n_components), linear, shortcut=False)
+    scale = np.ones(n_components)
+    if whiten:
+        varies = axes.scale > _ROUNDING * axes.scale.max(initial=0.0)
+        scale = np.where(varies, axes.scale, 1.0)
+    encode = axes.components.T / scale
+    decode = axes.components * scale[:, np.newaxis]
+    return network, Weights([encode, -axes.mean @ encode], [decode, axes.mean])
+
+
+def random_weights(network: Network, seed: int) -> Weights:
+    """Draw kernels after Glorot & Bengio (2010), Keras's default; biases are zero."""
+    rng = np.random.default_rng(seed)
+
+    def draw(shape: tuple[int, ...]) -> np.ndarray:
+        if len(shape) == 1:
+            return np.zeros(shape)
+        limit = np.sqrt(6 / sum(shape))
+        return rng.uniform(-limit, limit, shape)
+
+    return network.split([draw(shape) for shape in network.array_shapes])
+
+
+def linear_start(network: Network, linear: Weights, seed: int) -> Weights:
+    """Return weights with which the network equals one of single linear layers.
+
+    The last layer of the nonlinear path starts at zero, so that nothing the network
+    learns has to be unlearned first.
+    """
+    weights = random_weights(network, seed)
+    return Weights(
+        _with_linear_path(network.encoder, weights.encoder, linear.encoder),
+        _with_linear_path(network.decoder, weights.decoder, linear.decoder),
+    )
+
+
+def _with_linear_path(stack: Stack, arrays: Arrays, linear: Arrays) -> Arrays:
+    if not stack.shortcut:
+        # Without a shortcut, only a single layer is a linear path.
+        return linear if len(stack.layers) == 1 else arrays
+    kernel, bias = linear
+    return [*arrays[:-3], np.zeros_like(arrays[-3]), bias, kernel]
+
+
+def pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
+    """Return weights with which the network is PCA, with codes of unit variance.
+
+    Spare components start at zero.
+    """
+    used = axes.scale == axes.unit_scale
+    components = axes.components * used[:, np.newaxis]
+    encode = components.T / axes.unit_scale
+    decode = components * axes.unit_scale[:, np.newaxis]
+    linear = Weights([encode, -axes.mean @ encode], [decode, axes.mean])
+    return linear_start(network, linear, seed)

@@ -1,0 +1,193 @@
+"""What is to be trained and how: plain data that passes between the layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from skae._network import Network, Weights
+
+
+class Seeds(NamedTuple):
+    """One integer seed for each use of randomness in a fit."""
+
+    split: int
+    initialization: int
+    training: int
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What a fit does, validated and named as the estimators' parameters.
+
+    `pca_shortcut` says whether training starts at PCA, `early_stopping` whether rows
+    are held out to stop training and to choose between the network and PCA.
+    """
+
+    network: Network
+    loss: str
+    batch_size: int
+    pca_shortcut: bool
+    whiten: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+    learning_rate: float
+    max_iter: int
+    alpha: float
+    verbose: bool
+    seeds: Seeds
+
+    @property
+    def n_components(self) -> int:
+        return self.network.encoder.n_outputs
+
+    @property
+    def linear_code(self) -> bool:
+        return self.network.encoder.layers[-1].activation == "linear"
+
+    @property
+    def linear_output(self) -> bool:
+        return self.network.decoder.layers[-1].activation == "linear"
+
+    @property
+    def may_answer_pca(self) -> bool:
+        """Whether PCA may be the answer: only its kind of code and output is asked."""
+        return (
+            self.pca_shortcut
+            and self.early_stopping
+            and self.linear_code
+            and self.linear_output
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """All that shapes the compiled graph, and so the key under which it is kept."""
+
+    network: Network
+    loss: str
+    batch_size: int
+    noisy_inputs: bool
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When to stop, and which epoch to keep: the one with the least validation loss.
+
+    Attributes
+    ----------
+    patience : int
+        Epochs in sequence without improvement before training stops.
+    tol : float
+        Least relative decrease of the validation loss that counts as improvement.
+    """
+
+    patience: int
+    tol: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: what may vary from fit to fit without compiling anew.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Peak of the schedule, or its constant value.
+    n_epochs : int
+        Epochs to run, unless stopped early.
+    decaying : bool
+        Whether the rate warms up and decays to zero, or is constant.
+    input_noise : float
+        Standard deviation of the Gaussian noise added to the inputs, never to the
+        targets, of programs with `noisy_inputs`.
+    weight_decay : float
+        Decoupled decay of the kernels, in multiples of the learning rate.
+    alpha : float
+        Weight of the L2 penalty on the kernels.
+    stopping : EarlyStopping or None
+        Look at the held-out rows to stop and to choose an epoch; `None` keeps the
+        last one.
+    seed : tuple of int
+        Source of the shuffles and of the noise.
+    verbose : bool
+        Whether to log every epoch.
+    """
+
+    learning_rate: float
+    n_epochs: int
+    decaying: bool
+    input_noise: float
+    weight_decay: float
+    alpha: float
+    stopping: EarlyStopping | None
+    seed: tuple[int, ...]
+    verbose: bool
+
+
+class Split(NamedTuple):
+    """Indices of the rows to train on, and of those held out (possibly none)."""
+
+    train: np.ndarray
+    held_out: np.ndarray
+
+
+@dataclass
+class Outcome:
+    """What training returns.
+
+    Attributes
+    ----------
+    weights : Weights
+    loss, val_loss : list of float
+        One value an epoch. Without held-out rows `val_loss` stays empty.
+    diverged, interrupted : bool
+        Whether a non-finite loss or the user ended training before its time.
+    """
+
+    weights: Weights
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    diverged: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit returns: arrays and builtins, with the weights in the data's units.
+
+    Attributes
+    ----------
+    network : Network
+    weights : Weights
+    mean : ndarray of shape (n_features,)
+        Of the training rows.
+    scale : float
+        Root mean variance of the training rows' features; 1 for constant data.
+    code_scale : ndarray of shape (n_components,)
+        What a code of unit variance stands for in training.
+    history : dict of str to list of float
+    reconstruction_error, pca_reconstruction_error : float
+        Mean squared error over the same rows and all features.
+    used_network : bool
+    variance_ratio : ndarray of shape (n_components,) or None
+        Share of the variance along each component, where PCA is the answer.
+    interrupted : bool
+        Whether the user ended training; the fit is the best until then.
+    """
+
+    network: Network
+    weights: Weights
+    mean: np.ndarray
+    scale: float
+    code_scale: np.ndarray
+    history: dict[str, list[float]]
+    reconstruction_error: float
+    pca_reconstruction_error: float
+    used_network: bool = True
+    variance_ratio: np.ndarray | None = None
+    interrupted: bool = False

@@ -1,0 +1,138 @@
+"""Units of training and units of the data.
+
+Training works on centred inputs of mean variance one and on codes of unit variance;
+a fitted network takes and returns the user's units. The maps between them are affine
+and are folded into the first and the last layer of each half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from skae._network import Arrays, Network, Stack, Weights
+
+# Codes that vary less than this share of the most variable one count as constant.
+_SMALLEST_RELATIVE_CODE = 1e-6
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The map ``x @ matrix + shift``; a float stands for that multiple of identity."""
+
+    matrix: np.ndarray | float
+    shift: np.ndarray
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        return _product(X, self.matrix) + self.shift
+
+    def inverse(self) -> Affine:
+        """Return the map that undoes this one."""
+        inverse = (
+            1 / self.matrix if np.ndim(self.matrix) == 0 else np.linalg.inv(self.matrix)
+        )
+        return Affine(inverse, -_product(self.shift, inverse))
+
+
+def _product(a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
+    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else a @ b
+
+
+def _fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
+    """Return the arrays of ``x -> stack(affine(x))``."""
+    folded = list(arrays)
+    folded[0] = _product(affine.matrix, arrays[0])
+    folded[1] = arrays[1] + affine.shift @ arrays[0]
+    if stack.shortcut:
+        folded[-1] = _product(affine.matrix, arrays[-1])
+        folded[-2] = folded[-2] + affine.shift @ arrays[-1]
+    return folded
+
+
+def _fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
+    """Return the arrays of ``x -> affine(stack(x))``, whose last layer is linear."""
+    folded = list(arrays)
+    kernel, bias = (-3, -2) if stack.shortcut else (-2, -1)
+    folded[kernel] = _product(arrays[kernel], affine.matrix)
+    folded[bias] = _product(arrays[bias], affine.matrix) + affine.shift
+    if stack.shortcut:
+        folded[-1] = _product(arrays[-1], affine.matrix)
+    return folded
+
+
+class Units(NamedTuple):
+    """Maps from the units that the weights expect to the units wanted.
+
+    Attributes
+    ----------
+    inputs : Affine or None
+        Of the rows; `None` leaves them, as a nonlinear output must.
+    codes : Affine or None
+        Of the codes; `None` leaves them, as a nonlinear code must.
+    """
+
+    inputs: Affine | None
+    codes: Affine | None
+
+    def inverse(self) -> Units:
+        return Units(*(affine and affine.inverse() for affine in self))
+
+
+def change_units(network: Network, weights: Weights, units: Units) -> Weights:
+    """Return weights for inputs and codes in other units.
+
+    The function from old inputs to old codes and back stays the same.
+    """
+    encoder, decoder = weights
+    if units.inputs is not None:
+        encoder = _fold_before(units.inputs.inverse(), network.encoder, encoder)
+        decoder = _fold_after(units.inputs, network.decoder, decoder)
+    if units.codes is not None:
+        encoder = _fold_after(units.codes, network.encoder, encoder)
+        decoder = _fold_before(units.codes.inverse(), network.decoder, decoder)
+    return Weights(encoder, decoder)
+
+
+def principal_codes(
+    codes: np.ndarray, X: np.ndarray, unit_scale: np.ndarray, whiten: bool
+) -> Affine:
+    """Find the map of trained codes to centred ones along their principal axes.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, n_components)
+        Codes as trained, about unit variance.
+    X : ndarray of shape (n_samples, n_features)
+        The rows that were encoded. As with PCA, the feature that covaries most with a
+        code does so positively.
+    unit_scale : ndarray of shape (n_components,)
+        What a code of unit variance stands for; the axes are found in these units.
+    whiten : bool
+        Whether the codes get unit variance.
+
+    Returns
+    -------
+    affine : Affine
+        Codes under this map are uncorrelated and sorted by variance.
+    """
+    scaled = codes * unit_scale
+    centre = scaled.mean(axis=0)
+    covariance = np.atleast_2d(np.cov(scaled, rowvar=False))
+    _, axes = np.linalg.eigh(covariance)
+    axes = axes[:, ::-1]
+    loadings = (X - X.mean(axis=0)).T @ ((scaled - centre) @ axes)
+    strongest = np.abs(loadings).argmax(axis=0)
+    signs = np.sign(loadings[strongest, np.arange(len(unit_scale))])
+    axes = axes * np.where(signs == 0, 1, signs)
+    if whiten:
+        axes = axes / code_scale((scaled - centre) @ axes)
+    return Affine(unit_scale[:, np.newaxis] * axes, -centre @ axes)
+
+
+def code_scale(codes: np.ndarray) -> np.ndarray:
+    """Return the codes' standard deviations, with 1 for constant ones."""
+    scale = codes.std(axis=0, ddof=1)
+    varies = scale > _SMALLEST_RELATIVE_CODE * scale.max(initial=0)
+    return np.where(varies, scale, 1.0)
