@@ -34,6 +34,7 @@ from skae._plan import (
     Program,
     Settings,
     Split,
+    divergence_advice,
 )
 from skae._tensorflow import import_with_tensorflow
 from skae._units import Affine, Units, change_units, code_scale, principal_codes
@@ -264,9 +265,8 @@ def _train(
     outcome = training.train(program, settings, data.Z, split, start)
     if outcome.diverged:
         warnings.warn(
-            f"The loss was not finite after epoch {len(outcome.loss)}: training "
-            "stopped, and the best weights so far are used. Scale the data or lower "
-            f"`learning_rate_init` (now {plan.learning_rate:g}).",
+            f"{divergence_advice(plan.learning_rate)} The best weights before epoch "
+            f"{len(outcome.loss) + 1} are used.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -283,7 +283,10 @@ def _judge(
 ) -> _Judgement:
     """Compare the network with PCA on the given rows, in the units of training."""
     target = data.Z[rows]
-    outputs = _reconstruct(plan.network, trained.outcome.weights, target)
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = _reconstruct(plan.network, trained.outcome.weights, target)
+    if not np.isfinite(outputs).all():
+        raise ValueError(divergence_advice(plan.learning_rate))
     pca_outputs = trained.axes.reconstruct(target)
     loss = LOSSES[plan.loss]
     gains = loss(np, target, pca_outputs) - loss(np, target, outputs)

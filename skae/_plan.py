@@ -191,3 +191,11 @@ class Fitted:
     used_network: bool = True
     variance_ratio: np.ndarray | None = None
     interrupted: bool = False
+
+
+def divergence_advice(learning_rate: float) -> str:
+    """Say what to do where training leads to numbers that are not finite."""
+    return (
+        "Training diverged: the loss is not finite. Scale the data (for instance with "
+        f"StandardScaler) or lower learning_rate_init, which is {learning_rate:g}."
+    )

@@ -21,7 +21,14 @@ from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES
 from skae._network import Stack, Weights
-from skae._plan import EarlyStopping, Outcome, Program, Settings, Split
+from skae._plan import (
+    EarlyStopping,
+    Outcome,
+    Program,
+    Settings,
+    Split,
+    divergence_advice,
+)
 
 # Adam's constants (Kingma & Ba, 2015), as in Keras.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
@@ -52,7 +59,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is not finite in the first epoch.
+        If the loss is not finite before any epoch has proved itself.
     KeyboardInterrupt
         If the user interrupts the first epoch. Later, it ends training.
     """
@@ -65,13 +72,15 @@ def _run_epochs(
     compiled: CompiledProgram, settings: Settings, X: np.ndarray, rows: Split
 ) -> Outcome:
     rng = np.random.default_rng(settings.seed)
+    batch_size = compiled.program.batch_size
     data = tf.constant(X)
     held_out = _padded(rows.held_out, _VALIDATION_BATCH)
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
         for epoch in range(settings.n_epochs):
-            order = _padded(rng.permutation(rows.train), compiled.program.batch_size)
-            now = _EpochSettings.at(epoch, settings, rng)
+            order = _padded(rng.permutation(rows.train), batch_size)
+            rates = _learning_rates(epoch, len(order) // batch_size, settings)
+            now = _EpochSettings.draw(settings, rates, rng)
             progress.note(*compiled.run_epoch(data, order, held_out, now))
             if progress.should_stop:
                 break
@@ -88,34 +97,37 @@ class _Progress:
     def __init__(
         self, compiled: CompiledProgram, settings: Settings, held_out: bool
     ) -> None:
-        self.outcome = Outcome(Weights([], []))
+        self.outcome = Outcome(compiled.weights())
         self.should_stop = False
         self._compiled = compiled
         self._settings = settings
         self._held_out = held_out
         self._best = self._reference = np.inf
         self._n_bad = 0
+        self._proven: Weights | None = None
 
     def note(self, loss: float, val_loss: float) -> None:
         """Take note of the epoch that has just been trained."""
-        outcome = self.outcome
         if not np.isfinite([loss, val_loss]).all():
             self._diverge()
             return
-        outcome.loss.append(loss)
+        self.outcome.loss.append(loss)
         if self._held_out:
-            outcome.val_loss.append(val_loss)
+            self.outcome.val_loss.append(val_loss)
         if self._settings.verbose:
-            logger.info(
-                "epoch %d: loss %.6g, val_loss %.6g", len(outcome.loss), loss, val_loss
-            )
-        if self._settings.stopping is None or val_loss < self._best:
-            outcome.weights = self._compiled.weights()
-        if self._settings.stopping is not None:
+            n_epochs = len(self.outcome.loss)
+            logger.info("epoch %d: loss %.6g, val_loss %.6g", n_epochs, loss, val_loss)
+        if self._settings.stopping is None:
+            # The epoch's loss tells of the weights it began with.
+            self._proven = self.outcome.weights if len(self.outcome.loss) > 1 else None
+            self.outcome.weights = self._compiled.weights()
+        else:
             self._judge(val_loss, self._settings.stopping)
 
     def _judge(self, val_loss: float, stopping: EarlyStopping) -> None:
-        self._best = min(val_loss, self._best)
+        if val_loss < self._best:
+            self._best = val_loss
+            self._proven = self.outcome.weights = self._compiled.weights()
         if val_loss < self._reference * (1 - stopping.tol):
             self._reference = val_loss
             self._n_bad = 0
@@ -124,65 +136,49 @@ class _Progress:
         self.should_stop = self._n_bad >= stopping.patience
 
     def _diverge(self) -> None:
-        if not self.outcome.loss:
-            raise ValueError(
-                "The loss was not finite in the first epoch of training. Scale the "
-                "data (for instance with StandardScaler) or lower `learning_rate_init` "
-                f"(now {self._settings.learning_rate:g})."
-            )
+        if self._proven is None:
+            raise ValueError(divergence_advice(self._settings.learning_rate))
+        self.outcome.weights = self._proven
         self.outcome.diverged = True
         self.should_stop = True
 
 
 @dataclass(frozen=True)
 class _EpochSettings:
-    """The scalars of one epoch, arguments of the compiled function.
+    """What the compiled function is told about one epoch; `rates` has one a batch."""
 
-    The learning rate goes in a straight line from `first_rate` to `last_rate`.
-    """
-
-    first_rate: float
-    last_rate: float
+    rates: np.ndarray
     input_noise: float
     weight_decay: float
     alpha: float
     seed: np.ndarray
 
-    @property
-    def scalars(self) -> list[tf.Tensor]:
-        """The scalars in the order of the compiled function's arguments."""
-        values = (
-            self.first_rate,
-            self.last_rate,
-            self.input_noise,
-            self.weight_decay,
-            self.alpha,
-        )
-        return [tf.constant(value, tf.float32) for value in values]
-
     @classmethod
-    def at(
-        cls, epoch: int, settings: Settings, rng: np.random.Generator
+    def draw(
+        cls, settings: Settings, rates: np.ndarray, rng: np.random.Generator
     ) -> _EpochSettings:
+        """Set up an epoch, with the seed of its noise from `rng`."""
+        seed = rng.integers(2**31 - 1, size=2, dtype=np.int32)
         return cls(
-            _learning_rate(epoch, settings),
-            _learning_rate(epoch + 1, settings),
-            settings.input_noise,
-            settings.weight_decay,
-            settings.alpha,
-            rng.integers(2**31 - 1, size=2, dtype=np.int32),
+            rates, settings.input_noise, settings.weight_decay, settings.alpha, seed
         )
 
+    @property
+    def tensors(self) -> list[tf.Tensor]:
+        """The arguments of the compiled function, in their order."""
+        floats = (self.rates, self.input_noise, self.weight_decay, self.alpha)
+        return [*(tf.constant(f, tf.float32) for f in floats), tf.constant(self.seed)]
 
-def _learning_rate(epoch: int, settings: Settings) -> float:
+
+def _learning_rates(epoch: int, n_batches: int, settings: Settings) -> np.ndarray:
     """Linear warm-up, then half a cosine down to zero (Loshchilov & Hutter, 2017)."""
     if not settings.decaying:
-        return settings.learning_rate
+        return np.full(n_batches, settings.learning_rate)
     warmup = min(_WARMUP_EPOCHS, settings.n_epochs / 2)
-    if epoch < warmup:
-        return settings.learning_rate * epoch / warmup
-    progress = (epoch - warmup) / (settings.n_epochs - warmup)
-    return settings.learning_rate * (1 + np.cos(np.pi * progress)) / 2
+    now = epoch + (np.arange(n_batches) + 0.5) / n_batches
+    progress = np.maximum(now - warmup, 0) / (settings.n_epochs - warmup)
+    factor = np.minimum(now / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2
+    return settings.learning_rate * factor
 
 
 def _padded(indices: np.ndarray, batch_size: int) -> tf.Tensor:
@@ -225,7 +221,8 @@ class CompiledProgram:
                 tf.TensorSpec((None, network.encoder.n_inputs)),
                 indices,
                 indices,
-                *[scalar] * 5,
+                tf.TensorSpec((None,)),
+                *[scalar] * 3,
                 tf.TensorSpec((2,), tf.int32),
             ],
             autograph=False,
@@ -254,7 +251,7 @@ class CompiledProgram:
         The indices `order` and `held_out` are padded with -1 to whole batches; the
         validation loss is 0 where nothing is held out.
         """
-        losses = self._epoch(X, order, held_out, *now.scalars, tf.constant(now.seed))
+        losses = self._epoch(X, order, held_out, *now.tensors)
         loss, val_loss = losses.numpy()
         return float(loss), float(val_loss)
 
@@ -263,8 +260,7 @@ class CompiledProgram:
         X: tf.Tensor,
         order: tf.Tensor,
         held_out: tf.Tensor,
-        first_rate: tf.Tensor,
-        last_rate: tf.Tensor,
+        rates: tf.Tensor,
         input_noise: tf.Tensor,
         weight_decay: tf.Tensor,
         alpha: tf.Tensor,
@@ -279,9 +275,7 @@ class CompiledProgram:
                 noise = tf.random.stateless_normal(tf.shape(rows), seed + [0, i])
                 inputs = rows + input_noise * noise
             total, gradient = self._gradient(rows, inputs, mask)
-            progress = (tf.cast(i, tf.float32) + 0.5) / tf.cast(n_batches, tf.float32)
-            rate = first_rate + (last_rate - first_rate) * progress
-            self._descend(gradient, rate, weight_decay, alpha)
+            self._descend(gradient, rates[i], weight_decay, alpha)
             return total
 
         def validate_batch(i: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.decomposition import PCA
+
+from skae._initialization import pca_start, principal_axes, random_weights
+from skae._network import DenseActivations, dense_network
+from skae._numpy_backend import forward
+
+LINEAR_ENDS = DenseActivations("gelu", "linear", "linear")
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_start_is_pca_with_codes_of_unit_variance(digits, hidden, offset):
+    X = digits + offset
+    network = dense_network((64, *hidden, 5), LINEAR_ENDS, shortcut=True)
+    start = pca_start(network, principal_axes(X, 5), seed=0)
+    codes = forward(network.encoder, start.encoder, X)
+    pca = PCA(5, svd_solver="full", whiten=True).fit(X)
+    np.testing.assert_allclose(codes, pca.transform(X), atol=1e-6)
+    np.testing.assert_allclose(
+        forward(network.decoder, start.decoder, codes),
+        pca.inverse_transform(pca.transform(X)),
+        atol=1e-6,
+    )
+
+
+def test_quick_solver_for_many_rows_agrees_with_the_exact_one():
+    X = np.random.default_rng(0).normal(size=(40_000, 160)) * np.arange(1, 161) + 1e3
+    assert X.shape[0] * X.shape[1] ** 2 > 1e9
+    axes = principal_axes(X, 3)
+    exact = PCA(3, svd_solver="full").fit(X)
+    np.testing.assert_allclose(axes.components, exact.components_, atol=1e-8)
+    np.testing.assert_allclose(axes.mean, exact.mean_)
+
+
+def test_spare_and_constant_directions_start_at_zero():
+    X = load_breast_cancer().data[:4].copy()
+    X[:, 0] = 1.0
+    network = dense_network((30, 16, 6), LINEAR_ENDS, shortcut=True)
+    start = pca_start(network, principal_axes(X, 6), seed=0)
+    codes = forward(network.encoder, start.encoder, X)
+    np.testing.assert_allclose(codes[:, 3:], 0, atol=1e-9)
+    assert np.isfinite(codes).all()
+
+
+def test_random_start_depends_on_the_seed_alone():
+    network = dense_network((30, 16, 2), LINEAR_ENDS, shortcut=False)
+    first, again, other = (random_weights(network, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.encoder[0], again.encoder[0])
+    assert (first.encoder[0] != other.encoder[0]).all()
+    assert np.abs(first.encoder[0]).max() <= np.sqrt(6 / 46)

@@ -1,0 +1,182 @@
+"""The compiled core: reuse, exclusive leases, and how training ends."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from skae import DenseAE
+
+
+@pytest.fixture
+def make():
+    """Estimators of one small architecture, so that the tests share its compilation."""
+
+    def make_estimator(**parameters):
+        defaults = {
+            "n_components": 3,
+            "hidden_layer_sizes": (8,),
+            "early_stopping": False,
+            "batch_size": 100,
+            "max_iter": 3,
+            "random_state": 0,
+        }
+        return DenseAE(**{**defaults, **parameters})
+
+    return make_estimator
+
+
+def call_at_epoch(epoch, function):
+    """Return a log handler that calls `function` when the epoch has been trained."""
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            if record.getMessage().startswith(f"epoch {epoch}:"):
+                function()
+
+    return Handler()
+
+
+@pytest.fixture
+def at_epoch():
+    logger = logging.getLogger("skae")
+    added = []
+
+    def add(epoch, function):
+        added.append(call_at_epoch(epoch, function))
+        logger.addHandler(added[-1])
+
+    yield add
+    for handler in added:
+        logger.removeHandler(handler)
+
+
+def n_compiled():
+    from skae._training import _idle_programs
+
+    return len(_idle_programs)
+
+
+def test_folds_and_scalar_settings_share_one_compilation(digits, make):
+    make().fit(digits)
+    before = n_compiled()
+    grid = {
+        "learning_rate_init": [1e-3, 2e-3],
+        "alpha": [0.0, 0.1],
+        "max_iter": [1, 2],
+        "random_state": [0, 1],
+    }
+    GridSearchCV(make(), grid, cv=3).fit(digits)
+    make(early_stopping=True).fit(digits[:333])
+    make(whiten=True).partial_fit(digits[:50])
+    assert n_compiled() == before
+
+    from skae._training import _idle_programs
+
+    traces = [
+        compiled._epoch.experimental_get_tracing_count()
+        for compiled in _idle_programs.values()
+    ]
+    assert max(traces) == 1
+
+
+def test_fitting_again_gives_the_same_weights(digits, make):
+    first, second = (make().fit(digits).transform(digits) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    other = make(random_state=1).fit(digits).transform(digits)
+    assert not np.allclose(first, other)
+
+
+def test_threads_give_the_serial_weights(digits, make):
+    estimators = [make(random_state=seed, max_iter=20) for seed in range(4)]
+    serial = [model.fit(digits).transform(digits) for model in estimators]
+    with ThreadPoolExecutor(2) as pool:
+        fitted = list(pool.map(lambda model: model.fit(digits), estimators))
+    for codes, model in zip(serial, fitted, strict=True):
+        np.testing.assert_array_equal(model.transform(digits), codes)
+
+
+def test_fit_inside_a_fit_disturbs_neither(digits, make, at_epoch):
+    serial = make(verbose=1).fit(digits).transform(digits)
+    inner = make(random_state=1)
+    expected = inner.fit(digits).transform(digits)
+    at_epoch(2, lambda: inner.fit(digits))
+    outer = make(verbose=1).fit(digits)
+    np.testing.assert_array_equal(outer.transform(digits), serial)
+    np.testing.assert_array_equal(inner.transform(digits), expected)
+
+
+@pytest.mark.parametrize("batch_size", [5, 7, 100])
+def test_every_row_counts_in_every_epoch(digits, make, batch_size):
+    X = digits[:12]
+    model = make(learning_rate_init=1e-12, batch_size=batch_size, pca_shortcut=False)
+    model.fit(X)
+    expected = model.reconstruction_error_ / X.var(axis=0).mean()
+    np.testing.assert_allclose(model.history_["loss"], expected, rtol=1e-5)
+
+
+def test_best_epoch_is_kept_and_training_stops_early(digits, make):
+    model = make(
+        early_stopping=True,
+        learning_rate_init=0.05,
+        max_iter=100,
+        n_iter_no_change=3,
+        pca_shortcut=False,
+    ).fit(digits)
+    val_loss = model.history_["val_loss"]
+    assert model.n_iter_ == len(val_loss) == len(model.history_["loss"]) < 100
+    kept = model.reconstruction_error_ / digits.var(axis=0).mean()
+    np.testing.assert_allclose(kept, min(val_loss), rtol=1e-4)
+
+
+def test_divergence_at_once_raises_with_advice_and_keeps_the_fit(digits, make):
+    model = make().fit(digits)
+    codes = model.transform(digits)
+    for max_iter in (1, 5):
+        model.set_params(learning_rate_init=1e30, max_iter=max_iter)
+        with pytest.raises(ValueError, match=r"Scale the data .* learning_rate_init"):
+            model.fit(digits[:, :30])
+        assert model.n_features_in_ == 64
+        np.testing.assert_array_equal(model.transform(digits), codes)
+
+
+def test_divergence_later_warns_and_keeps_the_best_weights(digits, make):
+    model = make(
+        activation="linear",
+        early_stopping=True,
+        hidden_layer_sizes=(),
+        learning_rate_init=5e6,
+        max_iter=60,
+        pca_shortcut=False,
+    )
+    with pytest.warns(ConvergenceWarning, match="best weights before epoch"):
+        model.fit(digits)
+    assert 1 <= model.n_iter_ < 60
+    assert np.isfinite(model.reconstruct(digits)).all()
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_interrupt_leaves_the_best_so_far(digits, make, at_epoch):
+    at_epoch(2, interrupt)
+    model = make(verbose=1, max_iter=50)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(digits)
+    assert model.n_iter_ == 2
+    assert model.score(digits) > 0
+
+
+def test_interrupt_without_a_result_leaves_the_previous_fit(digits, make, at_epoch):
+    model = make(early_stopping=True, max_iter=5).fit(digits)
+    state = model.__dict__.copy()
+    at_epoch(2, interrupt)
+    # Too few rows for a single hold-out: the interrupt falls into a fold.
+    model.verbose = state["verbose"] = 1
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(digits[:200])
+    assert model.__dict__ == state
