@@ -69,7 +69,9 @@ def geometric_mean(values):
 
 def print_suite(title, datasets, only, points):
     print(f"\n### {title}\n")
-    print("| data | k | PCA error | ratio, mean (worst) | network | accuracy | epochs | s |")
+    print(
+        "| data | k | PCA error | ratio, mean (worst) | network | accuracy | epochs | s |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     ratios, all_ratios, used = [], [], []
     for name, load in datasets.items():
@@ -109,10 +111,16 @@ def main(only=None):
         if selected:
             print_suite(title, datasets, only, points)
     gains = {
-        name: np.mean(values) for name, values in points.items() if np.isfinite(values).all()
+        name: np.mean(values)
+        for name, values in points.items()
+        if np.isfinite(values).all()
     }
-    print("\nAccuracy of logistic regression on the codes, in points above PCA's codes:\n")
+    print(
+        "\nAccuracy of logistic regression on the codes, in points above PCA's codes:\n"
+    )
     print("| " + " | ".join(gains) + " | mean |")
     print("|" + "---|" * (len(gains) + 1))
-    cells = [f"{gain:+.1f}" for gain in (*gains.values(), np.mean(list(gains.values())))]
+    cells = [
+        f"{gain:+.1f}" for gain in (*gains.values(), np.mean(list(gains.values())))
+    ]
     print("| " + " | ".join(cells) + " |")

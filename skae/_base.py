@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -38,10 +36,12 @@ from skae._plan import FitPlan, Fitted, Seeds
 from skae._tensorflow import import_with_tensorflow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import keras
     from scipy.sparse import csr_array
 
-    Rows = np.ndarray | csr_array
+Rows: TypeAlias = "np.ndarray | csr_array"
 
 _FLOATS = (np.float64, np.float32)
 _PARTS = ("encoder", "decoder", "reconstruction")
@@ -68,7 +68,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "loss": [StrOptions(set(LOSSES))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -305,6 +308,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return self.n_components_
 
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
+        if not reset and self._needs_no_conversion(X):
+            return X
         rows: Rows = validate_data(
             self,
             X,
@@ -314,6 +319,23 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             ensure_min_samples=min_rows,
         )
         return rows
+
+    def _needs_no_conversion(self, X: Any) -> bool:
+        """Tell whether `validate_data` would return `X` as it is.
+
+        For one row it takes twice as long as all the rest of `transform`.
+        """
+        if (
+            type(X) is not np.ndarray
+            or X.dtype not in _FLOATS
+            or X.ndim != 2
+            or X.shape[0] == 0
+            or X.shape[1] != self.n_features_in_
+            or hasattr(self, "feature_names_in_")
+        ):
+            return False
+        with np.errstate(all="ignore"):
+            return bool(np.isfinite(X.sum()))
 
     def _plan(self, X: np.ndarray) -> FitPlan:
         """Check what depends on the data, and gather all that a fit needs."""
@@ -443,7 +465,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
 
 def _as_dense(X: Rows) -> np.ndarray:
-    return X.toarray() if issparse(X) else X
+    return X if isinstance(X, np.ndarray) else X.toarray()
 
 
 def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -461,6 +483,6 @@ def _draw_seeds(random_state: Any) -> Seeds:
     scikit-learn would use NumPy's global generator, which is the user's.
     """
     if random_state is None:
-        random_state = np.random.RandomState()  # noqa: NPY002 (scikit-learn's kind)
+        random_state = np.random.RandomState()
     rng = check_random_state(random_state)
     return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=3)))

@@ -17,11 +17,194 @@ _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 class DenseAE(BaseAutoencoder):
     """Autoencoder of fully connected layers, in the place of PCA.
 
-    TODO
+    An encoder maps each row to a code of `n_components` numbers, and a decoder maps the
+    code back to the row; both are trained together to reconstruct the rows [1]_. A
+    linear path beside each half starts as PCA and the layers start at zero, so that
+    training begins with the reconstruction of :class:`~sklearn.decomposition.PCA` and
+    improves on it. The network is kept only if it reconstructs held-out rows better
+    than PCA, by more than chance explains; otherwise the estimator is PCA of all rows,
+    and `used_network_` says so.
+
+    Like PCA, the estimator minimises squared error in the units of the data: it centres
+    the features and never scales them one by one. Put a
+    :class:`~sklearn.preprocessing.StandardScaler` in front as you would with PCA.
+
+    Fitting needs TensorFlow. A fitted estimator holds NumPy arrays only, so it is
+    loaded and used without it.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code. It may exceed the number of features or samples.
+
+    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+        Widths of the layers between the input and the code, which the decoder mirrors.
+        ``()`` is the classic network whose only hidden layer is the code. "auto" is
+        ``(256, 128)``.
+
+    activation : str, default="gelu"
+        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
+        "softplus" and "tanh".
+
+    code_activation : str, default="linear"
+        Activation function of the code. With any other than "linear" the PCA start is
+        only an initialisation: codes are returned as the network gives them, and the
+        network is always kept.
+
+    output_activation : str, default="linear"
+        Activation function of the output. With any other than "linear", `X` is used as
+        it is, neither centred nor scaled, and the PCA start is only an initialisation:
+        the network is always kept.
+
+    pca_shortcut : bool, default=True
+        Whether both halves have a linear path beside their layers, which starts as PCA.
+        With `False` the network is the plain stack of layers, it is trained by plain
+        Adam, and it is always kept.
+
+    whiten : bool, default=False
+        Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
+
+    loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
+            default="squared_error"
+        What training minimises, and what the network has to do better than PCA in.
+        With a linear output it is measured in units of the root mean variance of the
+        features; the Huber loss turns linear at 1. "binary_crossentropy" needs `X` in
+        [0, 1] and ``output_activation="sigmoid"``.
+
+    alpha : float, default=0.0
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
+        the loss (a mean over rows and features) for all kernels but the linear path's.
+
+    learning_rate_init : float, default=0.003
+        Peak learning rate of Adam [2]_. It is reached after five epochs, and decays to
+        zero along a cosine until `max_iter`.
+
+    batch_size : "auto" or int, default="auto"
+        Rows in a minibatch. "auto" is 128.
+
+    max_iter : int, default=100
+        Number of epochs, unless training stops early.
+
+    early_stopping : bool, default=True
+        Whether rows are held out to stop training and to choose between the network and
+        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
+        error. Where PCA may be the answer, what is held out depends on the rows:
+
+        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
+          epoch are kept;
+        - from 50 rows on, each of five folds in turn, for whole trainings; the network
+          is then trained anew on all rows;
+        - fewer rows cannot decide, and the estimator is PCA.
+
+        With `False` the network is trained on all rows for `max_iter` epochs and always
+        kept.
+
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out, but at least two rows, where it is not done by
+        cross-validation.
+
+    n_iter_no_change : int, default=10
+        Training stops after this many epochs in sequence without improvement of the
+        loss on the rows held out by `validation_fraction`.
+
+    tol : float, default=1e-4
+        Least relative decrease of that loss that counts as an improvement.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the previous fit, if that is a network, instead of
+        starting anew. The parameters that shape the network must be unchanged.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the held-out rows, the order of rows and the
+        training noise. Pass an int for reproducible results. No global generator is
+        used: `None` takes entropy from the operating system.
+
+    verbose : int, default=0
+        With a positive value, every epoch is logged to the logger "skae".
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training rows.
+
+    used_network_ : bool
+        Whether the network is used; otherwise the estimator is PCA of all rows.
+
+    reconstruction_error_ : float
+        Mean squared error of the reconstruction over rows and features, in the squared
+        units of the data: on the held-out rows, or on the training rows if there are
+        none. Where PCA is the answer it is PCA's error.
+
+    pca_reconstruction_error_ : float
+        The same of PCA fitted to the same training rows.
+
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the variance along each component. Only where PCA is the answer; the
+        codes of a network do not add up to its explained variance.
+
+    n_iter_ : int
+        Number of epochs trained; at least 1.
+
+    history_ : dict of str to list of float
+        Training loss ("loss", without penalties) and loss on the held-out rows
+        ("val_loss", possibly empty) of each epoch, in the units of training. Where
+        there are folds, "val_loss" is their mean, and so is "loss" where PCA is the
+        answer.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature
+        names that are all strings.
+
+    See Also
+    --------
+    sklearn.decomposition.PCA : The best linear autoencoder.
+    sklearn.decomposition.KernelPCA : Nonlinear codes, from a kernel.
+
+    Notes
+    -----
+    Codes of a linear code layer are rotated to their principal axes after training,
+    centred, and given PCA's signs: they are uncorrelated and sorted by variance, and
+    the reconstruction is the same.
+
+    While it trains from PCA, the network sees its inputs with Gaussian noise added,
+    less the more rows there are [3]_, and its kernels decay a little [4]_.
+
+    References
+    ----------
+    .. [1] Hinton, G. E., & Salakhutdinov, R. R. (2006). Reducing the dimensionality of
+       data with neural networks. Science, 313(5786), 504-507.
+    .. [2] Kingma, D. P., & Ba, J. (2015). Adam: A method for stochastic optimization.
+       ICLR.
+    .. [3] Bishop, C. M. (1995). Training with noise is equivalent to Tikhonov
+       regularization. Neural Computation, 7(1), 108-116.
+    .. [4] Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization.
+       ICLR.
 
     Examples
     --------
+    Points along a spiral have one dimension, which no straight line follows:
+
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
     >>> from skae import DenseAE
+    >>> angle = np.linspace(0, 6, 500)
+    >>> X = np.column_stack([angle * np.cos(angle), angle * np.sin(angle)])
+    >>> autoencoder = DenseAE(n_components=1, random_state=0).fit(X)
+    >>> autoencoder.used_network_
+    True
+    >>> autoencoder.transform(X).shape
+    (500, 1)
+    >>> pca = PCA(n_components=1).fit(X)
+    >>> pca_error = np.mean((X - pca.inverse_transform(pca.transform(X))) ** 2)
+    >>> bool(np.mean((X - autoencoder.reconstruct(X)) ** 2) < pca_error / 3)
+    True
     """
 
     def __init__(
@@ -81,7 +264,7 @@ class DenseAE(BaseAutoencoder):
         if isinstance(sizes, str):
             return _AUTO_HIDDEN_LAYER_SIZES
         sizes = tuple(np.atleast_1d(np.asarray(sizes, dtype=object)))
-        if not all(isinstance(size, Integral) and size >= 1 for size in sizes):
+        if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
             raise ValueError(
                 "hidden_layer_sizes must be 'auto' or a sequence of integers of at "
                 f"least 1, from the input to the code, got {self.hidden_layer_sizes!r}."

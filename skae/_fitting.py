@@ -7,13 +7,11 @@ estimators. Training itself, and TensorFlow with it, is imported on first use.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold
 
 from skae._initialization import (
     PrincipalAxes,
@@ -37,7 +35,11 @@ from skae._plan import (
     divergence_advice,
 )
 from skae._tensorflow import import_with_tensorflow
+from skae._threads import one_blas_thread_if_small
 from skae._units import Affine, Units, change_units, code_scale, principal_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The constants below were chosen with `python -m benchmarks quality`.
 
@@ -111,6 +113,11 @@ def fit_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fitted
     previous : Fitted or None
         A fit of the same network to go on from.
     """
+    with one_blas_thread_if_small(X.size * X.shape[1]):
+        return _fit(plan, X, previous)
+
+
+def _fit(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fitted:
     data = _data(plan, X, *_centre_and_scale(X))
     if not plan.early_stopping:
         return _fit_all_rows(plan, data, previous)
@@ -134,7 +141,9 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
     settings = replace(_settings(plan), n_epochs=1, decaying=False)
     trained = _train(plan, data, _all_rows(data), settings, previous)
     scale = (
-        _unit_scale(plan, data, trained.axes) if previous is None else previous.code_scale
+        _unit_scale(plan, data, trained.axes)
+        if previous is None
+        else previous.code_scale
     )
     codes = Affine(np.diag(scale), np.zeros(plan.n_components))
     judgement = _judge(plan, data, np.arange(len(X)), trained)
@@ -195,9 +204,9 @@ def _fit_cross_validated(plan: FitPlan, data: _Data) -> Fitted:
 
 
 def _folds(plan: FitPlan, n_samples: int) -> Iterator[Split]:
-    folds = KFold(_N_FOLDS, shuffle=True, random_state=plan.seeds.split)
-    for train, held_out in folds.split(np.empty((n_samples, 1))):
-        yield Split(train, held_out)
+    order = np.random.default_rng(plan.seeds.split).permutation(n_samples)
+    for held_out in np.array_split(order, _N_FOLDS):
+        yield Split(np.setdiff1d(order, held_out), held_out)
 
 
 def _all_rows(data: _Data) -> Split:
@@ -250,7 +259,7 @@ def _train(
     previous: Fitted | None = None,
 ) -> _Trained:
     """Train on some of the rows, from the previous fit if there is one."""
-    axes = principal_axes(data.Z[split.train], plan.n_components)
+    axes = principal_axes(data.Z[split.train], plan.n_components, exact=False)
     if previous is not None:
         start = _resume(plan, data, previous)
     elif plan.pca_shortcut:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from skae._network import Arrays, Network, Stack, Weights
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skae._network import Arrays, Network, Stack, Weights
 
 
 class StackLayers:
@@ -23,9 +25,7 @@ class StackLayers:
         self._layers = [
             keras.layers.Dense(
                 layer.n_outputs,
-                activation=(
-                    None if stack.shortcut and i == last else layer.activation
-                ),
+                activation=(None if stack.shortcut and i == last else layer.activation),
                 kernel_initializer="zeros",
                 dtype="float32",
                 name=f"{name}_dense_{i + 1}" if i < last else f"{name}_output",

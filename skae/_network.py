@@ -7,11 +7,13 @@ and the bias of each layer in turn, then the kernel of the shortcut if there is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Names of the activation functions, as in Keras.
 ACTIVATIONS = (

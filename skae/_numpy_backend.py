@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import erf, expit
 from sklearn.utils import gen_batches
 
-from skae._network import Arrays, Stack
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skae._network import Arrays, Stack
 
 # Rows are taken in blocks whose intermediate results stay in the processor's cache;
 # it also bounds the memory of a call and the part of a sparse input that is densified.

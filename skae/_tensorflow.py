@@ -6,10 +6,13 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
-from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
 _WRONG_BACKEND = (
     "skae trains with Keras on the TensorFlow backend, but Keras is set to the "

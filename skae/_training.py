@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,7 +19,6 @@ import tensorflow as tf
 from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES
-from skae._network import Stack, Weights
 from skae._plan import (
     EarlyStopping,
     Outcome,
@@ -29,6 +27,11 @@ from skae._plan import (
     Split,
     divergence_advice,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from skae._network import Stack, Weights
 
 # Adam's constants (Kingma & Ba, 2015), as in Keras.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
@@ -71,17 +74,12 @@ def train(
 def _run_epochs(
     compiled: CompiledProgram, settings: Settings, X: np.ndarray, rows: Split
 ) -> Outcome:
-    rng = np.random.default_rng(settings.seed)
-    batch_size = compiled.program.batch_size
+    epochs = _epochs(compiled.program.batch_size, settings, rows)
     data = tf.constant(X)
-    held_out = _padded(rows.held_out, _VALIDATION_BATCH)
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
-        for epoch in range(settings.n_epochs):
-            order = _padded(rng.permutation(rows.train), batch_size)
-            rates = _learning_rates(epoch, len(order) // batch_size, settings)
-            now = _EpochSettings.draw(settings, rates, rng)
-            progress.note(*compiled.run_epoch(data, order, held_out, now))
+        for epoch in epochs:
+            progress.note(*compiled.run_epoch(data, epoch))
             if progress.should_stop:
                 break
     except KeyboardInterrupt:
@@ -89,6 +87,36 @@ def _run_epochs(
             raise
         progress.outcome.interrupted = True
     return progress.outcome
+
+
+def _epochs(batch_size: int, settings: Settings, rows: Split) -> Iterator[_Epoch]:
+    """Prepare the epochs one after another, each in an order of its own."""
+    rng = np.random.default_rng(settings.seed)
+    batches = _batched(rows.train, batch_size)
+    mask = _batched(np.ones(len(rows.train)), batch_size)
+    held_out_mask = _batched(np.ones(len(rows.held_out)), _VALIDATION_BATCH)
+    rates = _learning_rates(len(batches), settings)
+    step_sizes = _step_sizes(rates)
+    decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
+    epoch = _Epoch(
+        _integers(batches),
+        _floats(mask / mask.sum(axis=1, keepdims=True)),
+        _integers(_batched(rows.held_out, _VALIDATION_BATCH)),
+        _floats(held_out_mask / max(len(rows.held_out), 1)),
+        step_sizes=_floats(step_sizes[0]),
+        decay=_floats(decay[0]),
+        input_noise=_floats(settings.input_noise),
+        alpha=_floats(settings.alpha),
+        seed=_integers([0, 0]),
+    )
+    for i in range(settings.n_epochs):
+        order = rng.permutation(rows.train)
+        yield epoch._replace(
+            batches=_integers(_batched(order, batch_size)),
+            step_sizes=_floats(step_sizes[i]),
+            decay=_floats(decay[i]),
+            seed=_integers(rng.integers(2**31 - 1, size=2)),
+        )
 
 
 class _Progress:
@@ -143,48 +171,93 @@ class _Progress:
         self.should_stop = True
 
 
-@dataclass(frozen=True)
-class _EpochSettings:
-    """What the compiled function is told about one epoch; `rates` has one a batch."""
+class _Epoch(NamedTuple):
+    """One epoch, as tensors: the arguments of the compiled function beside the data.
 
-    rates: np.ndarray
-    input_noise: float
-    weight_decay: float
-    alpha: float
-    seed: np.ndarray
+    What can be computed for a whole epoch is, outside of the graph: on small networks
+    the time of a step is the number of its operations.
 
-    @classmethod
-    def draw(
-        cls, settings: Settings, rates: np.ndarray, rng: np.random.Generator
-    ) -> _EpochSettings:
-        """Set up an epoch, with the seed of its noise from `rng`."""
-        seed = rng.integers(2**31 - 1, size=2, dtype=np.int32)
-        return cls(
-            rates, settings.input_noise, settings.weight_decay, settings.alpha, seed
-        )
+    Attributes
+    ----------
+    batches : (n_batches, batch_size) int32
+        Indices of the rows of each batch.
+    weights : (n_batches, batch_size) float32
+        One over the batch's number of rows, and 0 where a batch was filled up.
+    held_out, held_out_weights
+        The same for the rows held out; the weights are one over their number.
+    step_sizes : (n_batches,) float32
+    decay : () float32
+        The share of the kernels that is taken off over the epoch.
+    input_noise, alpha : () float32
+    seed : (2,) int32
+    """
 
-    @property
-    def tensors(self) -> list[tf.Tensor]:
-        """The arguments of the compiled function, in their order."""
-        floats = (self.rates, self.input_noise, self.weight_decay, self.alpha)
-        return [*(tf.constant(f, tf.float32) for f in floats), tf.constant(self.seed)]
+    batches: Any
+    weights: Any
+    held_out: Any
+    held_out_weights: Any
+    step_sizes: Any
+    decay: Any
+    input_noise: Any
+    alpha: Any
+    seed: Any
 
 
-def _learning_rates(epoch: int, n_batches: int, settings: Settings) -> np.ndarray:
-    """Linear warm-up, then half a cosine down to zero (Loshchilov & Hutter, 2017)."""
+def _epoch_spec(batch_size: int) -> _Epoch:
+    """Return the types of the tensors.
+
+    The number of batches may change without compiling anew. Their size is fixed, which
+    spares the graph all arithmetic with shapes.
+    """
+    scalar = tf.TensorSpec(())
+    return _Epoch(
+        batches=tf.TensorSpec((None, batch_size), tf.int32),
+        weights=tf.TensorSpec((None, batch_size)),
+        held_out=tf.TensorSpec((None, _VALIDATION_BATCH), tf.int32),
+        held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
+        step_sizes=tf.TensorSpec((None,)),
+        decay=scalar,
+        input_noise=scalar,
+        alpha=scalar,
+        seed=tf.TensorSpec((2,), tf.int32),
+    )
+
+
+def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
+    """Cut values into batches, the last one filled up with zeros."""
+    batches = np.zeros((-(-len(values) // batch_size), batch_size), values.dtype)
+    batches.reshape(-1)[: len(values)] = values
+    return batches
+
+
+def _integers(values: Any) -> tf.Tensor:
+    return tf.convert_to_tensor(np.asarray(values, dtype=np.int32))
+
+
+def _floats(values: Any) -> tf.Tensor:
+    return tf.convert_to_tensor(np.asarray(values, dtype=np.float32))
+
+
+def _learning_rates(n_batches: int, settings: Settings) -> np.ndarray:
+    """Return the rates of all steps, of shape (n_epochs, n_batches).
+
+    They warm up in a straight line, then fall to zero along half a cosine (Loshchilov &
+    Hutter, 2017).
+    """
+    shape = (settings.n_epochs, n_batches)
     if not settings.decaying:
-        return np.full(n_batches, settings.learning_rate)
+        return np.full(shape, settings.learning_rate)
     warmup = min(_WARMUP_EPOCHS, settings.n_epochs / 2)
-    now = epoch + (np.arange(n_batches) + 0.5) / n_batches
+    now = (np.arange(settings.n_epochs * n_batches) + 0.5).reshape(shape) / n_batches
     progress = np.maximum(now - warmup, 0) / (settings.n_epochs - warmup)
     factor = np.minimum(now / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2
     return settings.learning_rate * factor
 
 
-def _padded(indices: np.ndarray, batch_size: int) -> tf.Tensor:
-    """Fill up the last batch with -1, which stands for no row."""
-    padding = -len(indices) % batch_size
-    return tf.constant(np.pad(indices, (0, padding), constant_values=-1), tf.int32)
+def _step_sizes(rates: np.ndarray) -> np.ndarray:
+    """Correct the rates for Adam's moments, which start at zero."""
+    step = np.arange(1, rates.size + 1).reshape(rates.shape)
+    return rates * np.sqrt(1 - _BETA_2**step) / (1 - _BETA_1**step)
 
 
 def _is_penalised(stack: Stack) -> list[bool]:
@@ -210,20 +283,13 @@ class CompiledProgram:
         self._flat = tf.Variable(tf.zeros(size))
         self._momentum = tf.Variable(tf.zeros(size))
         self._velocity = tf.Variable(tf.zeros(size))
-        self._n_steps = tf.Variable(0.0)
         penalised = _is_penalised(network.encoder) + _is_penalised(network.decoder)
         self._penalised = tf.constant(np.repeat(penalised, self._sizes), tf.float32)
-        scalar = tf.TensorSpec(())
-        indices = tf.TensorSpec((None,), tf.int32)
         self._epoch = tf.function(
             self._trace_epoch,
             input_signature=[
                 tf.TensorSpec((None, network.encoder.n_inputs)),
-                indices,
-                indices,
-                tf.TensorSpec((None,)),
-                *[scalar] * 3,
-                tf.TensorSpec((2,), tf.int32),
+                _epoch_spec(program.batch_size),
             ],
             autograph=False,
         )
@@ -232,8 +298,8 @@ class CompiledProgram:
         """Set the weights and forget the optimizer's moments."""
         flat = np.concatenate([array.ravel() for array in weights.all])
         self._flat.assign(flat.astype(np.float32))
-        for variable in (self._momentum, self._velocity, self._n_steps):
-            variable.assign(tf.zeros_like(variable))
+        for moment in (self._momentum, self._velocity):
+            moment.assign(tf.zeros_like(moment))
 
     def weights(self) -> Weights:
         """Copy the weights out."""
@@ -243,101 +309,77 @@ class CompiledProgram:
         ]
         return self.program.network.split(arrays)
 
-    def run_epoch(
-        self, X: tf.Tensor, order: tf.Tensor, held_out: tf.Tensor, now: _EpochSettings
-    ) -> tuple[float, float]:
+    def run_epoch(self, X: tf.Tensor, now: _Epoch) -> tuple[float, float]:
         """Take one optimizer step a batch; return the training and validation loss.
 
-        The indices `order` and `held_out` are padded with -1 to whole batches; the
-        validation loss is 0 where nothing is held out.
+        The validation loss is 0 where nothing is held out.
         """
-        losses = self._epoch(X, order, held_out, *now.tensors)
-        loss, val_loss = losses.numpy()
-        return float(loss), float(val_loss)
+        losses, val_losses = self._epoch(X, now)
+        # The last batch may have fewer rows, which its mean loss does not show.
+        n_rows = 1 / now.weights.numpy()[:, 0]
+        loss = losses.numpy() @ n_rows / n_rows.sum()
+        return float(loss), float(val_losses.numpy().sum())
 
-    def _trace_epoch(
-        self,
-        X: tf.Tensor,
-        order: tf.Tensor,
-        held_out: tf.Tensor,
-        rates: tf.Tensor,
-        input_noise: tf.Tensor,
-        weight_decay: tf.Tensor,
-        alpha: tf.Tensor,
-        seed: tf.Tensor,
-    ) -> tf.Tensor:
-        n_batches = tf.shape(order)[0] // self.program.batch_size
+    def _trace_epoch(self, X: tf.Tensor, now: _Epoch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the mean losses of the batches, and the terms of the held-out one."""
+        penalty = now.alpha * self._penalised
 
         def train_on_batch(i: tf.Tensor) -> tf.Tensor:
-            rows, mask = _batch(X, order, i, self.program.batch_size)
-            inputs = rows
+            rows = inputs = tf.gather(X, tf.gather(now.batches, i))
             if self.program.noisy_inputs:
-                noise = tf.random.stateless_normal(tf.shape(rows), seed + [0, i])
-                inputs = rows + input_noise * noise
-            total, gradient = self._gradient(rows, inputs, mask)
-            self._descend(gradient, rates[i], weight_decay, alpha)
-            return total
+                seed = tf.stack([now.seed[0], now.seed[1] + i])
+                noise = tf.random.stateless_normal(tf.shape(rows), seed)
+                inputs = rows + now.input_noise * noise
+            flat = self._flat.value()
+            with tf.GradientTape() as tape:
+                tape.watch(flat)
+                loss = self._loss(flat, rows, inputs, tf.gather(now.weights, i))
+            gradient = tape.gradient(loss, flat) + penalty * flat
+            self._apply_adam(gradient, tf.gather(now.step_sizes, i))
+            return loss
 
         def validate_batch(i: tf.Tensor) -> tf.Tensor:
-            rows, mask = _batch(X, held_out, i, _VALIDATION_BATCH)
-            losses = self._row_losses(self._flat.value(), rows, rows)
-            return tf.reduce_sum(losses * mask)
+            rows = tf.gather(X, tf.gather(now.held_out, i))
+            return self._loss(
+                self._flat.value(), rows, rows, tf.gather(now.held_out_weights, i)
+            )
 
-        loss = _sum_over(n_batches, train_on_batch) / _n_rows(order)
-        with tf.control_dependencies([loss]):
-            n_held_out = tf.shape(held_out)[0] // _VALIDATION_BATCH
-        val_loss = _sum_over(n_held_out, validate_batch) / _n_rows(held_out)
-        return tf.stack([loss, val_loss])
+        # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
+        self._flat.assign_sub(now.decay * self._penalised * self._flat)
+        losses = _for_each(tf.shape(now.batches)[0], train_on_batch)
+        with tf.control_dependencies([losses]):
+            n_held_out = tf.shape(now.held_out)[0]
+        return losses, _for_each(n_held_out, validate_batch)
 
-    def _gradient(
-        self, targets: tf.Tensor, inputs: tf.Tensor, mask: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the sum of the rows' losses, and the gradient of their mean."""
-        flat = self._flat.value()
-        with tf.GradientTape() as tape:
-            tape.watch(flat)
-            total = tf.reduce_sum(self._row_losses(flat, targets, inputs) * mask)
-            loss = total / tf.reduce_sum(mask)
-        return total, tape.gradient(loss, flat)
-
-    def _descend(
-        self,
-        gradient: tf.Tensor,
-        rate: tf.Tensor,
-        weight_decay: tf.Tensor,
-        alpha: tf.Tensor,
-    ) -> None:
-        """Take a step of Adam with decoupled weight decay (Loshchilov & Hutter, 2019)."""
-        kernels = self._penalised * self._flat.value()
-        self._n_steps.assign_add(1.0)
-        self._flat.assign_sub(rate * weight_decay * kernels)
-        self._apply_adam(gradient + alpha * kernels, rate)
-
-    def _apply_adam(self, gradient: tf.Tensor, rate: tf.Tensor) -> None:
+    def _apply_adam(self, gradient: tf.Tensor, step_size: tf.Tensor) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=self._flat.handle,
             m=self._momentum.handle,
             v=self._velocity.handle,
-            beta1_power=tf.pow(_BETA_1, self._n_steps),
-            beta2_power=tf.pow(_BETA_2, self._n_steps),
-            lr=rate,
+            # The step size is corrected for the moments' start already.
+            beta1_power=0.0,
+            beta2_power=0.0,
+            lr=step_size,
             beta1=_BETA_1,
             beta2=_BETA_2,
             epsilon=_EPSILON,
             grad=gradient,
         )
 
-    def _row_losses(
-        self, flat: tf.Tensor, targets: tf.Tensor, inputs: tf.Tensor
+    def _loss(
+        self, flat: tf.Tensor, targets: tf.Tensor, inputs: tf.Tensor, weights: tf.Tensor
     ) -> tf.Tensor:
+        """Return the weighted sum over the rows of their mean loss over features."""
         outputs = self._reconstruct(flat, inputs)
         losses = LOSSES[self.program.loss](keras.ops, targets, outputs)
-        return tf.reduce_mean(losses, axis=1)
+        # Two operations, and as few in the gradient.
+        total = tf.reduce_sum(tf.matmul(weights[tf.newaxis], losses))
+        return total / targets.shape[1]
 
     def _reconstruct(self, flat: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
         """Run Keras's layers with slices of `flat` in the place of their variables."""
         tensors = [
-            tf.reshape(part, shape)
+            part if len(shape) == 1 else tf.reshape(part, shape)
             for part, shape in zip(
                 tf.split(flat, self._sizes), self._shapes, strict=True
             )
@@ -348,29 +390,17 @@ class CompiledProgram:
             return self._decoder(self._encoder(inputs))
 
 
-def _batch(
-    X: tf.Tensor, indices: tf.Tensor, i: tf.Tensor, size: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gather batch `i`, and the mask that is 0 where the batch was filled up."""
-    batch = tf.slice(indices, [i * size], [size])
-    return tf.gather(X, tf.maximum(batch, 0)), tf.cast(batch >= 0, tf.float32)
-
-
-def _n_rows(indices: tf.Tensor) -> tf.Tensor:
-    return tf.maximum(tf.reduce_sum(tf.cast(indices >= 0, tf.float32)), 1.0)
-
-
-def _sum_over(
-    n_batches: tf.Tensor, term: Callable[[tf.Tensor], tf.Tensor]
+def _for_each(
+    n_batches: tf.Tensor, loss: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Add up ``term(i)`` over the batches, one after another, inside the graph."""
-    _, total = tf.while_loop(
+    """Return ``loss(i)`` of the batches, one after another, inside the graph."""
+    _, losses = tf.while_loop(
         lambda i, _: i < n_batches,
-        lambda i, total: (i + 1, total + term(i)),
-        [0, 0.0],
+        lambda i, losses: (i + 1, losses.write(i, loss(i))),
+        [0, tf.TensorArray(tf.float32, n_batches, element_shape=())],
         parallel_iterations=1,
     )
-    return total
+    return losses.stack()
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

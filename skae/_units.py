@@ -8,7 +8,7 @@ and are folded into the first and the last layer of each half.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,14 +30,15 @@ class Affine:
 
     def inverse(self) -> Affine:
         """Return the map that undoes this one."""
-        inverse = (
-            1 / self.matrix if np.ndim(self.matrix) == 0 else np.linalg.inv(self.matrix)
-        )
+        if isinstance(self.matrix, float):
+            inverse: Any = 1 / self.matrix
+        else:
+            inverse = np.linalg.inv(self.matrix)
         return Affine(inverse, -_product(self.shift, inverse))
 
 
-def _product(a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
-    return a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else a @ b
+def _product(a: Any, b: Any) -> Any:
+    return a * b if isinstance(a, float) or isinstance(b, float) else a @ b
 
 
 def _fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:

@@ -39,12 +39,17 @@ def test_principal_codes_of_a_linear_code_are_pca(digits):
     expected = pca.transform(digits)
     mixed = expected @ np.random.default_rng(0).normal(size=(4, 4)) + 7
     codes = principal_codes(mixed, digits, np.ones(4), whiten=False)(mixed)
-    np.testing.assert_allclose(np.cov(codes, rowvar=False).round(6), np.diag(codes.var(axis=0, ddof=1)).round(6))
+    np.testing.assert_allclose(
+        np.cov(codes, rowvar=False).round(6),
+        np.diag(codes.var(axis=0, ddof=1)).round(6),
+    )
     mixed = expected @ np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] + 7
     codes = principal_codes(mixed, digits, np.ones(4), whiten=False)(mixed)
     np.testing.assert_allclose(codes, expected, atol=1e-8)
     whitened = principal_codes(mixed, digits, np.ones(4), whiten=True)(mixed)
-    np.testing.assert_allclose(whitened, PCA(4, whiten=True).fit_transform(digits), atol=1e-8)
+    np.testing.assert_allclose(
+        whitened, PCA(4, whiten=True).fit_transform(digits), atol=1e-8
+    )
 
 
 def test_constant_codes_have_unit_scale():

@@ -1,0 +1,391 @@
+"""The methods and the state that all estimators share."""
+
+import io
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.sparse import csc_array, csr_array, csr_matrix
+from sklearn import config_context
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skae import DenseAE
+
+QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return StandardScaler().fit_transform(load_wine().data)
+
+
+@pytest.fixture(scope="module")
+def model(wine):
+    """A network that is not PCA."""
+    model = DenseAE(3, **QUICK, early_stopping=False).fit(wine)
+    assert model.used_network_
+    return model
+
+
+# --- Input and output containers ---
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_in_and_out(wine, model, library):
+    names = load_wine().feature_names
+    make_frame = {
+        "pandas": lambda: pd.DataFrame(wine, columns=names),
+        "polars": lambda: pl.DataFrame(wine, schema=names),
+    }
+    frame = make_frame[library]()
+    estimator = DenseAE(3, **QUICK, early_stopping=False).set_output(transform=library)
+    codes = estimator.fit_transform(frame)
+    assert isinstance(codes, type(frame))
+    assert list(codes.columns) == ["denseae0", "denseae1", "denseae2"]
+    assert list(estimator.get_feature_names_out()) == list(codes.columns)
+    assert list(estimator.feature_names_in_) == names
+    # The memory layout of a frame changes the order of sums in the fit.
+    np.testing.assert_allclose(codes.to_numpy(), model.transform(wine), atol=1e-9)
+    np.testing.assert_allclose(
+        estimator.inverse_transform(codes), model.reconstruct(wine), atol=1e-9
+    )
+
+
+def test_wrong_feature_names_are_refused(wine):
+    frame = pd.DataFrame(wine, columns=load_wine().feature_names)
+    estimator = DenseAE(2, **QUICK).fit(frame[:40])
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.transform(frame.rename(columns={"alcohol": "beer"}))
+
+
+@pytest.mark.parametrize("container", [csr_array, csr_matrix, csc_array])
+def test_sparse_rows_equal_dense_ones(wine, container):
+    X = np.where(wine > 0, wine, 0)
+    dense = DenseAE(3, **QUICK, early_stopping=False).fit(X)
+    sparse = DenseAE(3, **QUICK, early_stopping=False).fit(container(X))
+    np.testing.assert_array_equal(sparse.transform(container(X)), dense.transform(X))
+    np.testing.assert_array_equal(
+        sparse.score_samples(container(X)), dense.score_samples(X)
+    )
+    assert sparse.score(container(X)) == dense.score(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_the_dtype_of_the_fit_is_kept(wine, dtype, early_stopping):
+    X = wine[:45].astype(dtype)
+    model = DenseAE(3, **QUICK, early_stopping=early_stopping).fit(X)
+    for rows in (X, X.astype(np.float32), X.astype(np.float64), X.tolist()):
+        assert model.transform(rows).dtype == dtype
+        assert model.reconstruct(rows).dtype == dtype
+    assert model.mean_.dtype == dtype
+
+
+def test_column_transformer_and_pipeline(wine):
+    frame = pd.DataFrame(wine, columns=load_wine().feature_names)
+    columns = ColumnTransformer(
+        [("codes", DenseAE(2, **QUICK), list(frame.columns[:6]))],
+        remainder="passthrough",
+    )
+    pipeline = make_pipeline(columns, LogisticRegression())
+    assert (
+        pipeline.fit(frame, load_wine().target).score(frame, load_wine().target) > 0.9
+    )
+
+
+def test_pipeline_memory(wine, tmp_path):
+    pipeline = make_pipeline(
+        DenseAE(2, **QUICK, early_stopping=False),
+        LogisticRegression(),
+        memory=str(tmp_path),
+    )
+    first = pipeline.fit(wine, load_wine().target).predict_proba(wine)
+    again = pipeline.fit(wine, load_wine().target).predict_proba(wine)
+    np.testing.assert_array_equal(first, again)
+
+
+# --- Scores ---
+
+
+def test_score_is_the_explained_share(wine, model):
+    X = wine[:50] + 1
+    error = ((X - model.reconstruct(X)) ** 2).sum(axis=1)
+    total = ((X - wine.mean(axis=0)) ** 2).sum(axis=1)
+    np.testing.assert_allclose(model.score_samples(X), -error)
+    assert model.score(X) == pytest.approx(1 - error.sum() / total.sum())
+    weights = np.arange(50.0)
+    assert model.score(X, sample_weight=weights) == pytest.approx(
+        1 - weights @ error / (weights @ total)
+    )
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, sample_weight=[1.0])
+
+
+def test_score_weights_are_routed(wine):
+    with config_context(enable_metadata_routing=True):
+        estimator = DenseAE(2, **QUICK).set_score_request(sample_weight=True)
+        weights = np.arange(len(wine), dtype=float)
+        weighted = cross_validate(
+            estimator, wine, params={"sample_weight": weights}, cv=2
+        )
+        plain = cross_validate(DenseAE(2, **QUICK), wine, cv=2)
+    assert (weighted["test_score"] != plain["test_score"]).all()
+
+
+def test_score_samples_finds_the_unusual_row(digits):
+    model = DenseAE(8, random_state=0, max_iter=20).fit(digits)
+    strange = np.random.default_rng(0).normal(size=(1, 64)) * 3
+    assert model.score_samples(strange) < np.quantile(model.score_samples(digits), 0.02)
+
+
+# --- Going on from a fit ---
+
+
+def test_partial_fit_learns_block_by_block(digits):
+    def make():
+        return DenseAE(4, hidden_layer_sizes=(32,), random_state=0, batch_size=32)
+
+    model = make().partial_fit(digits[:600])
+    after_one = model.score(digits)
+    for _ in range(5):
+        for start in (0, 600, 1200):
+            model.partial_fit(digits[start : start + 600])
+    assert model.score(digits) > after_one + 0.05
+    assert model.used_network_
+    assert model.n_iter_ == len(model.history_["loss"]) == 16
+    np.testing.assert_array_equal(model.mean_, make().partial_fit(digits[:600]).mean_)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_partial_fit_goes_on_from_fit(digits, whiten):
+    model = DenseAE(
+        4, hidden_layer_sizes=(32,), max_iter=20, random_state=0, whiten=whiten
+    ).fit(digits)
+    codes, score = model.transform(digits), model.score(digits)
+    model.set_params(learning_rate_init=1e-7).partial_fit(digits[:1])
+    np.testing.assert_allclose(model.transform(digits), codes, atol=1e-3)
+    assert model.score(digits) == pytest.approx(score, abs=1e-3)
+
+
+def test_partial_fit_goes_on_from_pca(wine):
+    model = DenseAE(4, **QUICK).fit(wine[:40])
+    assert not model.used_network_
+    codes = model.transform(wine)
+    model.set_params(learning_rate_init=1e-7).partial_fit(wine)
+    assert model.used_network_
+    assert not hasattr(model, "explained_variance_ratio_")
+    np.testing.assert_allclose(model.transform(wine), codes, atol=1e-4)
+
+
+def test_warm_start_goes_on_from_the_previous_network(digits):
+    model = DenseAE(
+        4, hidden_layer_sizes=(32,), max_iter=30, random_state=0, warm_start=True
+    ).fit(digits)
+    score = model.score(digits)
+    reconstruction = model.reconstruct(digits)
+    model.set_params(max_iter=1, learning_rate_init=1e-9, early_stopping=False)
+    model.fit(digits + 1)
+    np.testing.assert_allclose(model.mean_, 1, atol=1e-12)
+    np.testing.assert_allclose(model.reconstruct(digits), reconstruction, atol=1e-3)
+    model.set_params(max_iter=30, learning_rate_init=1e-3).fit(digits)
+    assert model.score(digits) > score
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n_components": 5}, {"hidden_layer_sizes": (9,)}, {"activation": "relu"}],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_going_on_with_another_network_is_refused(wine, change, method):
+    model = DenseAE(3, **QUICK, early_stopping=False, warm_start=True).fit(wine)
+    codes = model.transform(wine)
+    model.set_params(**change)
+    with pytest.raises(ValueError, match=r"was fitted with another network.* clone"):
+        getattr(model, method)(wine)
+    np.testing.assert_array_equal(model.transform(wine), codes)
+
+
+# --- State ---
+
+
+def test_pickle_is_small(digits):
+    model = DenseAE(8, max_iter=20, random_state=0).fit(digits)
+    arrays = sum(a.nbytes for a in [*model._encoder_arrays, *model._decoder_arrays])
+    assert len(pickle.dumps(model)) < 2 * arrays
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer)
+    assert len(buffer.getvalue()) < 2 * arrays
+
+
+def test_state_is_arrays_and_builtins(model):
+    def leaves(value):
+        if isinstance(value, dict):
+            value = [*value, *value.values()]
+        if isinstance(value, (list, tuple)):
+            return [leaf for item in value for leaf in leaves(item)]
+        return [value]
+
+    kinds = {type(leaf) for leaf in leaves(vars(model))}
+    assert kinds <= {np.ndarray, str, int, float, bool, type(None)}
+
+
+def test_served_where_tensorflow_cannot_be_imported(wine, model, tmp_path):
+    path = tmp_path / "model.pkl"
+    np.save(tmp_path / "X.npy", wine)
+    pipeline = make_pipeline(StandardScaler(), model, LogisticRegression())
+    pipeline.fit(wine, load_wine().target)
+    path.write_bytes(pickle.dumps(pipeline[:-1]))
+    code = (
+        "import sys, pickle\n"
+        "for name in ('tensorflow', 'keras'):\n"
+        "    sys.modules[name] = None\n"
+        "import numpy as np\n"
+        f"folder = {str(tmp_path)!r}\n"
+        "pipeline = pickle.load(open(folder + '/model.pkl', 'rb'))\n"
+        "assert 'DenseAE' in pipeline._repr_html_()\n"
+        "X = np.load(folder + '/X.npy')\n"
+        "np.save(folder + '/codes.npy', pipeline.transform(X))\n"
+        "pipeline[-1].inverse_transform(pipeline.transform(X))\n"
+        "pipeline[-1].score(X), pipeline[-1].score_samples(X)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "codes.npy"), pipeline[:-1].transform(wine)
+    )
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_keras_models_do_the_same(wine, early_stopping):
+    X = load_wine().data[:45]
+    model = DenseAE(3, **QUICK, early_stopping=early_stopping).fit(X)
+    codes = model.transform(X)
+    for part, rows, expected in [
+        ("encoder", X, codes),
+        ("decoder", codes, model.inverse_transform(codes)),
+        ("reconstruction", X, model.reconstruct(X)),
+    ]:
+        keras_model = model.to_keras(part)
+        assert keras_model.name == part
+        output = np.asarray(keras_model(rows.astype(np.float32)))
+        np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-2)
+    with pytest.raises(
+        ValueError, match=r"'encoder', 'decoder', 'reconstruction'.*'code'"
+    ):
+        model.to_keras("code")
+
+
+# --- Bad input ---
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "transform",
+        "inverse_transform",
+        "reconstruct",
+        "score",
+        "score_samples",
+        "to_keras",
+        "get_feature_names_out",
+    ],
+)
+def test_unfitted(method, wine):
+    arguments = () if method in ("to_keras", "get_feature_names_out") else (wine,)
+    with pytest.raises(NotFittedError):
+        getattr(DenseAE(), method)(*arguments)
+
+
+BAD_PARAMETERS = [
+    ({"n_components": 0}, "n_components.*range.*Got 0"),
+    ({"n_components": -1}, "n_components.*range.*Got -1"),
+    ({"n_components": 1.5}, "n_components.*int.*Got 1.5"),
+    ({"n_components": None}, "n_components.*int.*Got None"),
+    ({"loss": "mse"}, "loss.*'squared_error'.*Got 'mse'"),
+    ({"activation": "swish"}, "activation.*'silu'.*Got 'swish'"),
+    ({"code_activation": "x"}, "code_activation.*'relu'.*Got 'x'"),
+    ({"output_activation": None}, "output_activation.*'sigmoid'.*Got None"),
+    ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes.*at least 1.*\(8, 0\)"),
+    ({"hidden_layer_sizes": (8, 2.5)}, r"hidden_layer_sizes.*integers.*\(8, 2.5\)"),
+    ({"hidden_layer_sizes": "big"}, "hidden_layer_sizes.*'auto'.*Got 'big'"),
+    ({"batch_size": 0}, "batch_size.*Got 0"),
+    ({"learning_rate_init": 0.0}, "learning_rate_init.*Got 0.0"),
+    ({"validation_fraction": 1.0}, "validation_fraction.*Got 1.0"),
+    ({"max_iter": 0}, "max_iter.*Got 0"),
+    ({"whiten": True, "code_activation": "relu"}, "whiten=True needs.*'relu'"),
+    ({"loss": "binary_crossentropy"}, "needs output_activation='sigmoid'.*'linear'"),
+    (
+        {"loss": "binary_crossentropy", "output_activation": "sigmoid"},
+        r"needs X in \[0, 1\], got values from .* MinMaxScaler",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_bad_parameters_are_named_before_training(wine, parameters, message, method):
+    estimator = DenseAE().set_params(**parameters)
+    with pytest.raises(ValueError, match=message):
+        getattr(estimator, method)(wine)
+    assert not hasattr(estimator, "n_features_in_")
+
+
+BAD_ROWS = [
+    ([[np.nan, 1.0], [1.0, 2.0]], "contains NaN"),
+    ([[np.inf, 1.0], [1.0, 2.0]], "contains infinity"),
+    ([1.0, 2.0], "Expected 2D array"),
+    (np.ones((3, 2), dtype=complex), "Complex data not supported"),
+    ([["a", "b"], ["c", "d"]], "could not convert string to float"),
+    (np.empty((0, 2)), "0 sample"),
+    (np.empty((2, 0)), "0 feature"),
+    ([[1.0, 2.0]], "minimum of 2 is required"),
+]
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_ROWS)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_bad_rows_are_refused_and_the_fit_is_kept(wine, rows, message, method):
+    estimator = DenseAE(2, **QUICK).fit(wine[:40])
+    if method == "fit":
+        state = vars(estimator).copy()
+        with pytest.raises(ValueError, match=message):
+            estimator.fit(rows)
+        assert vars(estimator) == state
+    with pytest.raises(ValueError, match=message):
+        getattr(DenseAE(2, **QUICK), method)(rows)
+
+
+def test_wrong_widths_are_refused(wine, model):
+    with pytest.raises(ValueError, match="5 features, but DenseAE is expecting 13"):
+        model.transform(wine[:, :5])
+    with pytest.raises(
+        ValueError, match=r"5 columns, but DenseAE expects.*n_components=3"
+    ):
+        model.inverse_transform(wine[:, :5])
+
+
+def test_progress_is_logged_where_asked(wine, caplog):
+    with caplog.at_level("INFO", logger="skae"):
+        DenseAE(2, **QUICK, early_stopping=False, verbose=1).fit(wine)
+    assert [r.getMessage()[:8] for r in caplog.records] == [
+        "epoch 1:",
+        "epoch 2:",
+        "epoch 3:",
+    ]
+
+
+def test_unscaled_data(wine):
+    """Features of very different units are reconstructed in those units."""
+    X = load_breast_cancer().data
+    model = DenseAE(3, random_state=0, max_iter=30).fit(X)
+    assert model.score(X) > 0.99
