@@ -345,7 +345,9 @@ def _answer_network(
     """Return the trained network, its linear codes along their principal axes."""
     if not plan.linear_code:
         return _fitted(plan, data, trained, judgement)
-    codes = forward(plan.network.encoder, trained.outcome.weights.encoder, data.Z)
+    # In double precision: single would depend on how BLAS shares the work.
+    weights = _as_type(trained.outcome.weights, np.float64)
+    codes = forward(plan.network.encoder, weights.encoder, data.Z.astype(np.float64))
     units = principal_codes(
         codes, data.Z, _unit_scale(plan, data, trained.axes), plan.whiten
     )

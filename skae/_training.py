@@ -292,7 +292,7 @@ class CompiledProgram:
                 _epoch_spec(program.batch_size),
             ],
             autograph=False,
-        )
+        ).get_concrete_function()
 
     def reset(self, weights: Weights) -> None:
         """Set the weights and forget the optimizer's moments."""
