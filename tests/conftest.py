@@ -1,3 +1,8 @@
+import os
+
+# Read once, when SciPy is imported: with it scikit-learn checks arrays of other kinds.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler

@@ -1,14 +1,12 @@
 """Imports point one way, and TensorFlow is imported only where it is needed."""
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import skae
+from tests.processes import run
 
 PACKAGE = Path(skae.__file__).parent
 LAYERS = [
@@ -55,19 +53,6 @@ def test_modules_import_only_lower_layers(level):
 def test_only_two_modules_import_tensorflow(module):
     roots = {name.split(".")[0] for name in top_level_imports(module)}
     assert bool(roots & HEAVY) == (module in NEEDS_TENSORFLOW)
-
-
-def run(code, **environment):
-    """Run Python code in a process of its own; return what it wrote."""
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    return result
 
 
 def test_parameters_need_no_tensorflow():

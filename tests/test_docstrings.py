@@ -1,0 +1,65 @@
+"""Public docstrings are complete, and tell the defaults that the code has."""
+
+import inspect
+import re
+
+import pytest
+from numpydoc.validate import validate
+
+import skae
+
+# What numpydoc asks for beyond scikit-learn's own conventions.
+IGNORED = {
+    "ES01",  # a summary may say it all
+    "EX01",  # the class has the examples
+    "GL01",  # the summary starts on the line of the quotes, as everywhere here
+    "RT02",  # returned values have names, as in scikit-learn
+    "SA01",  # as has the class the See Also section
+    "GL08",  # scikit-learn's inherited methods are scikit-learn's to document
+}
+PUBLIC = [
+    name
+    for cls in skae.__all__
+    for name in [
+        f"skae.{cls}",
+        *(
+            f"skae.{cls}.{method}"
+            for method, value in inspect.getmembers(getattr(skae, cls), callable)
+            if not method.startswith("_") and value.__module__.startswith("skae")
+        ),
+    ]
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_is_valid(name):
+    errors = [error for error in validate(name)["errors"] if error[0] not in IGNORED]
+    assert not errors
+
+
+@pytest.mark.parametrize("name", skae.__all__)
+def test_documented_defaults_are_the_real_ones(name):
+    cls = getattr(skae, name)
+    documented = dict(
+        re.findall(
+            r"^    (\w+) :[^\n]*(?:\n {12}[^\n]*)?default=([^\n]+)$",
+            cls.__doc__,
+            re.MULTILINE,
+        )
+    )
+    actual = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(cls).parameters.values()
+    }
+    assert {key: text.strip('"') for key, text in documented.items()} == {
+        key: str(value) if value != 1e-4 else "1e-4" for key, value in actual.items()
+    }
+
+
+@pytest.mark.parametrize("name", skae.__all__)
+def test_every_fitted_attribute_is_documented(digits, name):
+    model = getattr(skae, name)(2, max_iter=1, random_state=0)
+    pca = model.fit(digits[:10]).__dict__.copy()
+    fitted = {key for key in pca | model.fit(digits).__dict__ if key.endswith("_")}
+    documented = set(re.findall(r"^    (\w+_) : ", model.__doc__, re.MULTILINE))
+    assert fitted | {"feature_names_in_"} == documented
