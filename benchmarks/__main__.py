@@ -4,12 +4,13 @@ import argparse
 import os
 import platform
 
-from benchmarks import quality, serving, speed
+from benchmarks import checks, quality, serving, speed
 
 BENCHMARKS = {
     "quality": quality.main,
     "speed": speed.main,
     "serving": serving.main,
+    "checks": checks.main,
 }
 
 

@@ -1,6 +1,7 @@
 """Run each contender in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from statistics import median
@@ -8,11 +9,18 @@ from statistics import median
 
 def run(module, contender):
     """Run ``python -m module contender``; return what it printed last, from JSON."""
+    # Packages as installed have their bytecode beside them.
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key != "PYTHONDONTWRITEBYTECODE"
+    }
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", module, contender],
         capture_output=True,
         text=True,
         check=False,
+        env=environment,
     )
     if result.returncode:
         raise RuntimeError(f"{contender} failed:\n{result.stderr}")

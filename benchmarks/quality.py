@@ -69,9 +69,7 @@ def geometric_mean(values):
 
 def print_suite(title, datasets, only, points):
     print(f"\n### {title}\n")
-    print(
-        "| data | k | PCA error | ratio, mean (worst) | network | accuracy | epochs | s |"
-    )
+    print("| data | k | PCA | ratio (worst) | network | accuracy | epochs | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     ratios, all_ratios, used = [], [], []
     for name, load in datasets.items():

@@ -1,0 +1,26 @@
+"""Time of scikit-learn's own checks, in a process of their own."""
+
+import json
+import time
+
+from benchmarks.processes import run
+
+
+def main():
+    result = run("benchmarks.checks", "check_estimator")
+    print(
+        f"\n`check_estimator(DenseAE())`: {result['passed']} of {result['n']} checks "
+        f"passed in {result['seconds']:.1f} s, imports included."
+    )
+
+
+if __name__ == "__main__":
+    start = time.perf_counter()
+    from sklearn.utils.estimator_checks import check_estimator
+
+    from skae import DenseAE
+
+    results = check_estimator(DenseAE(), on_fail=None, on_skip=None)
+    seconds = time.perf_counter() - start
+    passed = sum(result["status"] == "passed" for result in results)
+    print(json.dumps({"n": len(results), "passed": passed, "seconds": seconds}))
