@@ -17,30 +17,32 @@ _FEW_MULTIPLICATIONS = 1e8
 
 
 class _SharedLimit:
-    """A limit of one BLAS thread, for as long as somebody holds it.
+    """A limit of one BLAS thread that several threads may hold at once.
 
-    The number of threads belongs to the process. If overlapping limits each restored
-    what they found, the last to end could leave the first one's limit for good.
+    The number of BLAS threads belongs to the process or, in some builds, to the calling
+    thread. So each holder sets it and each restores it, to what the first one found:
+    the others may have found that one's limit.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._n_holders = 0
-        self._limit: Any = None
+        self._first: Any = None
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         with self._lock:
+            limit = _controller().limit(limits=1, user_api="blas")
             if self._n_holders == 0:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._first = limit
             self._n_holders += 1
+            first = self._first
         try:
             yield
         finally:
             with self._lock:
                 self._n_holders -= 1
-                if self._n_holders == 0:
-                    self._limit.restore_original_limits()
+                first.restore_original_limits()
 
 
 _shared_limit = _SharedLimit()
