@@ -171,7 +171,8 @@ class DenseAE(BaseAutoencoder):
     -----
     Codes of a linear code layer are rotated to their principal axes after training,
     centred, and given PCA's signs: they are uncorrelated and sorted by variance, and
-    the reconstruction is the same.
+    the reconstruction is the same. Their scale starts as PCA's but is the network's to
+    choose; use `whiten` where a following step depends on it.
 
     While it trains from PCA, the network sees its inputs with Gaussian noise added,
     less the more rows there are [3]_, and its kernels decay a little [4]_.

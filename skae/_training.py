@@ -2,7 +2,7 @@
 
 ``train`` leases a compiled program, runs epochs until a rule stops them, and returns
 plain arrays. Each rung is one level of abstraction: ``train``, ``_run_epochs``,
-``CompiledProgram.run_epoch``, ``CompiledProgram._train_step``.
+``CompiledProgram.run_epoch``, ``CompiledProgram._trace_epoch``.
 """
 
 from __future__ import annotations

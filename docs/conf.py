@@ -1,0 +1,76 @@
+"""Configuration of the documentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+
+import skae
+
+if TYPE_CHECKING:
+    from sphinx.addnodes import pending_xref
+    from sphinx.application import Sphinx
+
+project = "skae"
+author = "The skae developers"
+copyright = "The skae developers"
+version = release = skae.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
+templates_path = ["_templates"]
+default_role = "literal"
+
+autosummary_generate = True
+toc_object_entries_show_parents = "hide"
+autodoc_typehints = "none"  # the docstrings say more
+# The pages of the classes list their methods themselves (see _templates).
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("skae",),
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
+    "show_memory": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skae {release}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"**": []}
+
+_SKLEARN = "https://scikit-learn.org/stable"
+
+
+def link_to_sklearn(
+    app: Sphinx, env: object, node: pending_xref, contnode: nodes.Element
+) -> nodes.Node | None:
+    """Resolve references to scikit-learn without a download of its inventory."""
+    target = node["reftarget"]
+    if node["reftype"] == "term":
+        uri = f"{_SKLEARN}/glossary.html#term-{target.replace(' ', '-')}"
+    elif target.startswith("sklearn."):
+        uri = f"{_SKLEARN}/modules/generated/{target}.html"
+    else:
+        return None
+    return nodes.reference("", "", contnode, refuri=uri, internal=False)
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the resolver."""
+    app.connect("missing-reference", link_to_sklearn)
