@@ -1,11 +1,12 @@
-"""Time of a one-row ``transform``, and of imports, beside PCA's."""
+"""Time of a one-row ``transform``, and of imports, beside PCA's.
+
+The module itself imports nothing that the imports to be timed would find done.
+"""
 
 import json
 import sys
 import time
 from statistics import median
-
-import numpy as np
 
 from benchmarks.processes import medians
 
@@ -31,6 +32,7 @@ def call_times(models, row):
 
 
 def print_transform(n_features, n_components, dtype):
+    import numpy as np
     from sklearn.decomposition import PCA
 
     from skae import DenseAE
@@ -42,7 +44,7 @@ def print_transform(n_features, n_components, dtype):
     pca = PCA(n_components).fit(X)
     ours, reference = call_times([network, pca], X[:1])
     print(
-        f"| {n_features} to {n_components}, {np.dtype(dtype)} | {ours:.0f} "
+        f"| {n_features} to {n_components}, {dtype} | {ours:.0f} "
         f"| {reference:.0f} | {ours / reference:.2f} |",
         flush=True,
     )
@@ -64,7 +66,7 @@ def main():
     print("| features to codes, dtype | skae DenseAE, µs | PCA, µs | ratio |")
     print("|---|---|---|---|")
     for n_features, n_components in ((64, 8), (784, 16)):
-        for dtype in (np.float64, np.float32):
+        for dtype in ("float64", "float32"):
             print_transform(n_features, n_components, dtype)
 
 

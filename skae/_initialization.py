@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from skae._network import (
     Arrays,
@@ -73,6 +72,9 @@ def principal_axes(
         Whether components that vary 1e-6 times less than the first are of interest.
         Otherwise it is several times quicker where there are more rows than features.
     """
+    # Fitting needs it, serving does not: importing it here makes `import skae` quicker.
+    from sklearn.decomposition import PCA
+
     n_samples, n_features = X.shape
     pca = PCA(min(n_components, n_samples, n_features), svd_solver="full")
     X = X.astype(np.float64, copy=False)
