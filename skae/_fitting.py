@@ -140,14 +140,17 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
     data = _data(plan, X, *units)
     settings = replace(_settings(plan), n_epochs=1, decaying=False)
     trained = _train(plan, data, _all_rows(data), settings, previous)
-    scale = (
-        _unit_scale(plan, data, trained.axes)
-        if previous is None
-        else previous.code_scale
-    )
-    codes = Affine(np.diag(scale), np.zeros(plan.n_components))
     judgement = _judge(plan, data, np.arange(len(X)), trained)
-    fitted = _fitted(plan, data, trained, judgement, codes, scale)
+    if not plan.linear_code:
+        fitted = _fitted(plan, data, trained, judgement)
+    else:
+        scale = (
+            _unit_scale(plan, data, trained.axes)
+            if previous is None
+            else previous.code_scale
+        )
+        codes = _code_units(scale)
+        fitted = _fitted(plan, data, trained, judgement, codes, scale)
     if previous is None:
         return fitted
     return replace(
@@ -339,6 +342,11 @@ def _unit_scale(plan: FitPlan, data: _Data, axes: PrincipalAxes) -> np.ndarray:
     return np.full(plan.n_components, unit)
 
 
+def _code_units(scale: np.ndarray) -> Affine:
+    """Return the map from codes of unit variance to ones of the given scale."""
+    return Affine(np.diag(scale), np.zeros(len(scale)))
+
+
 def _answer_network(
     plan: FitPlan, data: _Data, trained: _Trained, judgement: _Judgement
 ) -> Fitted:
@@ -419,9 +427,9 @@ def _answer_pca(
 
 def _resume(plan: FitPlan, data: _Data, previous: Fitted) -> Weights:
     """Return the weights of the previous fit in the units of this training."""
-    codes = Affine(np.diag(previous.code_scale), np.zeros(plan.n_components))
     units = Units(
-        _input_units(plan, data.mean, data.scale), codes if plan.linear_code else None
+        _input_units(plan, data.mean, data.scale),
+        _code_units(previous.code_scale) if plan.linear_code else None,
     )
     weights = change_units(
         previous.network, _as_type(previous.weights, np.float64), units.inverse()

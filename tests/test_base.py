@@ -178,6 +178,32 @@ def test_partial_fit_goes_on_from_fit(digits, whiten):
     assert model.score(digits) == pytest.approx(score, abs=1e-3)
 
 
+@pytest.mark.parametrize("output_activation", ["linear", "sigmoid"])
+@pytest.mark.parametrize("pca_shortcut", [True, False])
+def test_activations_are_what_was_asked_for(wine, output_activation, pca_shortcut):
+    """Units can't be folded into an activation that is not linear."""
+    model = DenseAE(
+        3,
+        **QUICK,
+        code_activation="sigmoid",
+        output_activation=output_activation,
+        pca_shortcut=pca_shortcut,
+        warm_start=True,
+    )
+    X = (wine - wine.min()) / np.ptp(wine)
+    error = np.mean((X - model.partial_fit(X).reconstruct(X)) ** 2)
+    assert model.reconstruction_error_ == pytest.approx(error, rel=1e-3)
+    for fit in (model.partial_fit, model.partial_fit, model.fit, model.fit):
+        codes = fit(X).transform(X)
+        assert 0 < codes.min() < codes.max() < 1
+        assert model.used_network_
+        np.testing.assert_allclose(
+            np.asarray(model.to_keras()(X)), model.reconstruct(X), atol=1e-5
+        )
+        if output_activation == "sigmoid":
+            assert 0 < model.reconstruct(X).min() < model.reconstruct(X).max() < 1
+
+
 def test_partial_fit_goes_on_from_pca(wine):
     model = DenseAE(4, **QUICK).fit(wine[:40])
     assert not model.used_network_
