@@ -67,6 +67,8 @@ def test_wrong_feature_names_are_refused(wine):
     estimator = DenseAE(2, **QUICK).fit(frame[:40])
     with pytest.raises(ValueError, match="feature names should match"):
         estimator.transform(frame.rename(columns={"alcohol": "beer"}))
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        estimator.transform(wine)
 
 
 @pytest.mark.parametrize("container", [csr_array, csr_matrix, csc_array])

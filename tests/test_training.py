@@ -82,6 +82,18 @@ def test_fitting_again_gives_the_same_weights(digits, make):
     assert not np.allclose(first, other)
 
 
+def test_order_of_rows_depends_on_the_random_state(digits, make):
+    """A single layer starts at PCA whatever the seed, so only the order can differ."""
+    codes = [
+        make(hidden_layer_sizes=(), alpha=0.1, random_state=seed)
+        .fit(digits)
+        .transform(digits)
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(codes[0], codes[1])
+    assert not np.allclose(codes[0], codes[2])
+
+
 def test_threads_give_the_serial_weights(digits, make):
     estimators = [make(random_state=seed, max_iter=20) for seed in range(4)]
     serial = [model.fit(digits).transform(digits) for model in estimators]
