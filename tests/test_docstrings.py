@@ -42,8 +42,8 @@ def test_documented_defaults_are_the_real_ones(name):
     cls = getattr(skae, name)
     documented = dict(
         re.findall(
-            r"^    (\w+) :[^\n]*(?:\n {12}[^\n]*)?default=([^\n]+)$",
-            cls.__doc__,
+            r"^(\w+) :[^\n]*(?:\n {8}[^\n]*)?default=([^\n]+)$",
+            inspect.getdoc(cls),
             re.MULTILINE,
         )
     )
@@ -61,5 +61,5 @@ def test_every_fitted_attribute_is_documented(digits, name):
     model = getattr(skae, name)(2, max_iter=1, random_state=0)
     pca = model.fit(digits[:10]).__dict__.copy()
     fitted = {key for key in pca | model.fit(digits).__dict__ if key.endswith("_")}
-    documented = set(re.findall(r"^    (\w+_) : ", model.__doc__, re.MULTILINE))
+    documented = set(re.findall(r"^(\w+_) : ", inspect.getdoc(model), re.MULTILINE))
     assert fitted | {"feature_names_in_"} == documented
