@@ -396,10 +396,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _check_same_network(self, previous: Network, planned: Network) -> None:
         if previous != planned:
             raise ValueError(
-                f"This {type(self).__name__} was fitted with another network: "
-                f"{to_builtins(previous)}. Going on with {to_builtins(planned)} is "
-                "not possible; restore `n_components`, the hidden layers, the "
-                "activations and the number of features, or fit a clone."
+                f"This {type(self).__name__} was fitted with another network, "
+                f"{previous}, and cannot go on with {planned}. Restore the parameters "
+                "that it was fitted with, or fit a clone."
             )
 
     def _set_fitted(self, fitted: Fitted) -> None:

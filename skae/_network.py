@@ -84,6 +84,15 @@ class Network:
         """Shapes of all arrays, the encoder's first."""
         return self.encoder.array_shapes + self.decoder.array_shapes
 
+    def __str__(self) -> str:
+        layers = self.encoder.layers + self.decoder.layers
+        widths = [self.encoder.n_inputs, *(layer.n_outputs for layer in layers)]
+        return (
+            f"{'-'.join(map(str, widths))} "
+            f"({', '.join(layer.activation for layer in layers)}; linear path: "
+            f"{'yes' if self.encoder.shortcut else 'no'})"
+        )
+
     def split(self, arrays: Arrays) -> Weights:
         """Part the arrays of the network into the encoder's and the decoder's."""
         n_encoder = len(self.encoder.array_shapes)

@@ -26,6 +26,11 @@ def test_shortcut_adds_one_kernel_to_each_half():
     assert network.decoder.array_shapes[-1] == (2, 7)
 
 
+def test_network_reads_as_its_widths():
+    network = dense_network((7, 5, 2), ACTIVATIONS, shortcut=False)
+    assert str(network) == "7-5-2-5-7 (relu, tanh, relu, sigmoid; linear path: no)"
+
+
 def test_single_layer_is_its_own_linear_path():
     network = dense_network((7, 2), ACTIVATIONS, shortcut=True)
     assert network.array_shapes == [(7, 2), (2,), (2, 7), (7,)]
