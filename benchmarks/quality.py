@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.datasets import LARGE, SMALL
@@ -31,7 +30,7 @@ def error(model, X, mean):
 
 
 def accuracy(model, X, X_test, y, y_test):
-    classifier = make_pipeline(LogisticRegression(max_iter=5000))
+    classifier = LogisticRegression(max_iter=5000)
     classifier.fit(model.transform(X), y)
     return classifier.score(model.transform(X_test), y_test)
 

@@ -145,8 +145,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             rows = _as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
             plan = self._plan(rows)
             previous = None if first else self._previous()
-            if previous is not None and previous.used_network:
-                self._check_same_network(previous.network, plan.network)
+            if previous is not None:
+                self._check_continues(previous.network, plan.network)
             fitted = update_network(plan, rows, previous)
             self._set_fitted(fitted)
         if fitted.interrupted:
@@ -390,11 +390,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if not self.__sklearn_is_fitted__() or not self.used_network_:
             return None
         previous = self._previous()
-        self._check_same_network(previous.network, plan.network)
+        self._check_continues(previous.network, plan.network)
         return previous
 
-    def _check_same_network(self, previous: Network, planned: Network) -> None:
-        if previous != planned:
+    def _check_continues(self, previous: Network, planned: Network) -> None:
+        if not planned.continues(previous):
             raise ValueError(
                 f"This {type(self).__name__} was fitted with another network, "
                 f"{previous}, and cannot go on with {planned}. Restore the parameters "

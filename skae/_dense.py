@@ -10,7 +10,7 @@ import numpy as np
 from skae._base import BaseAutoencoder
 from skae._network import DenseActivations, Network, dense_network
 
-# Chosen with `python -m benchmarks quality`.
+# Judged by `python -m benchmarks quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 
 

@@ -41,7 +41,7 @@ from skae._units import Affine, Units, change_units, code_scale, principal_codes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The constants below were chosen with `python -m benchmarks quality`.
+# The constants below are judged by `python -m benchmarks quality`.
 
 # Fewer rows than this cannot show that a network beats PCA.
 _FEWEST_ROWS = 50

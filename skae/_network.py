@@ -93,6 +93,21 @@ class Network:
             f"{'yes' if self.encoder.shortcut else 'no'})"
         )
 
+    def continues(self, previous: Network) -> bool:
+        """Tell whether this network can be trained from the weights of `previous`.
+
+        It is the same, or `previous` is PCA (single layers) and fits its linear path.
+        """
+        if self == previous:
+            return True
+        single = len(previous.encoder.layers) == len(previous.decoder.layers) == 1
+        return (
+            single
+            and self.encoder.shortcut
+            and self.encoder.n_inputs == previous.encoder.n_inputs
+            and self.encoder.n_outputs == previous.encoder.n_outputs
+        )
+
     def split(self, arrays: Arrays) -> Weights:
         """Part the arrays of the network into the encoder's and the decoder's."""
         n_encoder = len(self.encoder.array_shapes)

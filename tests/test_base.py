@@ -244,6 +244,17 @@ def test_going_on_with_another_network_is_refused(wine, change, method):
     np.testing.assert_array_equal(model.transform(wine), codes)
 
 
+@pytest.mark.parametrize("change", [{"n_components": 4}, {"pca_shortcut": False}])
+def test_going_on_from_pca_needs_its_components_and_a_linear_path(wine, change):
+    model = DenseAE(3, **QUICK).fit(wine[:40])
+    assert not model.used_network_
+    codes = model.transform(wine)
+    model.set_params(**change)
+    with pytest.raises(ValueError, match=r"was fitted with another network.* clone"):
+        model.partial_fit(wine)
+    np.testing.assert_array_equal(model.transform(wine), codes)
+
+
 # --- State ---
 
 
