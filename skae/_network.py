@@ -71,6 +71,11 @@ class Stack:
             shapes.append((self.n_inputs, self.n_outputs))
         return shapes
 
+    def continues(self, previous: Stack) -> bool:
+        """Tell whether the single layer `previous` fits this stack's linear path."""
+        only = Dense(self.n_inputs, self.n_outputs, self.layers[-1].activation)
+        return self.shortcut and previous.layers == (only,)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -96,16 +101,12 @@ class Network:
     def continues(self, previous: Network) -> bool:
         """Tell whether this network can be trained from the weights of `previous`.
 
-        It is the same, or `previous` is PCA (single layers) and fits its linear path.
+        It is the same, or `previous` is single layers, such as PCA, with the inputs,
+        codes and activations of this one's linear path.
         """
-        if self == previous:
-            return True
-        single = len(previous.encoder.layers) == len(previous.decoder.layers) == 1
-        return (
-            single
-            and self.encoder.shortcut
-            and self.encoder.n_inputs == previous.encoder.n_inputs
-            and self.encoder.n_outputs == previous.encoder.n_outputs
+        return self == previous or (
+            self.encoder.continues(previous.encoder)
+            and self.decoder.continues(previous.decoder)
         )
 
     def split(self, arrays: Arrays) -> Weights:

@@ -244,7 +244,10 @@ def test_going_on_with_another_network_is_refused(wine, change, method):
     np.testing.assert_array_equal(model.transform(wine), codes)
 
 
-@pytest.mark.parametrize("change", [{"n_components": 4}, {"pca_shortcut": False}])
+@pytest.mark.parametrize(
+    "change",
+    [{"n_components": 4}, {"pca_shortcut": False}, {"code_activation": "relu"}],
+)
 def test_going_on_from_pca_needs_its_components_and_a_linear_path(wine, change):
     model = DenseAE(3, **QUICK).fit(wine[:40])
     assert not model.used_network_
