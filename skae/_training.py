@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -19,6 +20,7 @@ import tensorflow as tf
 from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES
+from skae._network import Weights
 from skae._plan import (
     EarlyStopping,
     Outcome,
@@ -31,7 +33,7 @@ from skae._plan import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from skae._network import Stack, Weights
+    from skae._network import Stack
 
 # Adam's constants (Kingma & Ba, 2015), as in Keras.
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
@@ -86,7 +88,7 @@ def _run_epochs(
         if not progress.outcome.loss:
             raise
         progress.outcome.interrupted = True
-    return progress.outcome
+    return progress.finish()
 
 
 def _epochs(batch_size: int, settings: Settings, rows: Split) -> Iterator[_Epoch]:
@@ -125,18 +127,26 @@ class _Progress:
     def __init__(
         self, compiled: CompiledProgram, settings: Settings, held_out: bool
     ) -> None:
-        self.outcome = Outcome(compiled.weights())
+        self.outcome = Outcome(Weights([], []))
         self.should_stop = False
         self._compiled = compiled
         self._settings = settings
         self._held_out = held_out
         self._best = self._reference = np.inf
         self._n_bad = 0
-        self._proven: Weights | None = None
+        # Flat copies of the weights: to return, and known to have a finite loss.
+        self._kept: np.ndarray | None = None
+        self._proven: np.ndarray | None = None
+
+    def finish(self) -> Outcome:
+        """Return the outcome with the weights of the epoch that was kept."""
+        assert self._kept is not None  # or the first epoch has raised
+        self.outcome.weights = self._compiled.unflatten(self._kept)
+        return self.outcome
 
     def note(self, loss: float, val_loss: float) -> None:
         """Take note of the epoch that has just been trained."""
-        if not np.isfinite([loss, val_loss]).all():
+        if not (isfinite(loss) and isfinite(val_loss)):
             self._diverge()
             return
         self.outcome.loss.append(loss)
@@ -147,15 +157,15 @@ class _Progress:
             logger.info("epoch %d: loss %.6g, val_loss %.6g", n_epochs, loss, val_loss)
         if self._settings.stopping is None:
             # The epoch's loss tells of the weights it began with.
-            self._proven = self.outcome.weights if len(self.outcome.loss) > 1 else None
-            self.outcome.weights = self._compiled.weights()
+            self._proven = self._kept
+            self._kept = self._compiled.copy_weights()
         else:
             self._judge(val_loss, self._settings.stopping)
 
     def _judge(self, val_loss: float, stopping: EarlyStopping) -> None:
         if val_loss < self._best:
             self._best = val_loss
-            self._proven = self.outcome.weights = self._compiled.weights()
+            self._proven = self._kept = self._compiled.copy_weights()
         if val_loss < self._reference * (1 - stopping.tol):
             self._reference = val_loss
             self._n_bad = 0
@@ -166,7 +176,7 @@ class _Progress:
     def _diverge(self) -> None:
         if self._proven is None:
             raise ValueError(divergence_advice(self._settings.learning_rate))
-        self.outcome.weights = self._proven
+        self._kept = self._proven
         self.outcome.diverged = True
         self.should_stop = True
 
@@ -301,9 +311,14 @@ class CompiledProgram:
         for moment in (self._momentum, self._velocity):
             moment.assign(tf.zeros_like(moment))
 
-    def weights(self) -> Weights:
-        """Copy the weights out."""
-        parts = np.split(self._flat.numpy(), np.cumsum(self._sizes)[:-1])
+    def copy_weights(self) -> np.ndarray:
+        """Copy the weights out, as one vector."""
+        flat: np.ndarray = self._flat.numpy()
+        return flat.copy()
+
+    def unflatten(self, flat: np.ndarray) -> Weights:
+        """Cut a vector of weights into the arrays of the network."""
+        parts = np.split(flat, np.cumsum(self._sizes)[:-1])
         arrays = [
             part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)
         ]
