@@ -3,8 +3,12 @@
 # Not for its name: from deeper in the stack of imports it takes a tenth longer.
 import sklearn.base  # noqa: F401
 
+from skae._conv import ConvAE
+from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._sparse import SparseAE
+from skae._vae import VAETransformer
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["DenseAE"]
+__all__ = ["ConvAE", "DenoisingAE", "DenseAE", "SparseAE", "VAETransformer"]

@@ -61,10 +61,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": [StrOptions({"auto"}), "array-like"],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "pca_shortcut": ["boolean"],
-        "whiten": ["boolean"],
         "loss": [StrOptions(set(LOSSES))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -82,9 +80,52 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "verbose": ["verbose"],
     }
 
+    def __init__(
+        self,
+        n_components: int | None,
+        *,
+        hidden_layer_sizes: Any,
+        activation: str,
+        output_activation: str,
+        pca_shortcut: bool,
+        loss: str,
+        alpha: float,
+        learning_rate_init: float,
+        batch_size: int | str,
+        max_iter: int,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        tol: float,
+        warm_start: bool,
+        random_state: Any,
+        verbose: int,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.output_activation = output_activation
+        self.pca_shortcut = pca_shortcut
+        self.loss = loss
+        self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
     @abstractmethod
     def _describe_network(self, n_features: int) -> Network:
         """Describe the network to train on rows of `n_features`."""
+
+    def _plan_additions(self) -> dict[str, Any]:
+        """Return the fields of the plan that not all autoencoders have."""
+        return {}
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -341,15 +382,13 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Check what depends on the data, and gather all that a fit needs."""
         if self.verbose:
             show_progress()
-        self._check_activations()
         self._check_range(X)
         auto_batch_size = self.batch_size == "auto"
-        return FitPlan(
+        plan = FitPlan(
             network=self._describe_network(X.shape[1]),
             loss=self.loss,
             batch_size=_AUTO_BATCH_SIZE if auto_batch_size else int(self.batch_size),
             pca_shortcut=bool(self.pca_shortcut),
-            whiten=bool(self.whiten),
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),
             n_iter_no_change=int(self.n_iter_no_change),
@@ -359,24 +398,33 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             alpha=float(self.alpha),
             verbose=bool(self.verbose),
             seeds=_draw_seeds(self.random_state),
+            **self._plan_additions(),
+        )
+        if plan.whiten and not plan.free_code:
+            raise ValueError(
+                "whiten=True needs a linear code, which this is not: "
+                f"{plan.network.encoder.layers[-1]}. Set whiten=False or change the "
+                "code."
+            )
+        return plan
+
+    def _hidden_layer_sizes(self, auto: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the widths of the fully connected layers before the code."""
+        if isinstance(self.hidden_layer_sizes, str):
+            return auto
+        return check_integers(
+            self.hidden_layer_sizes, "hidden_layer_sizes", "'auto' or "
         )
 
-    def _check_activations(self) -> None:
-        if self.whiten and self.code_activation != "linear":
-            raise ValueError(
-                "whiten=True needs code_activation='linear', got code_activation="
-                f"{self.code_activation!r}. Set one of the two otherwise."
-            )
-        if self.loss == "binary_crossentropy" and self.output_activation != "sigmoid":
+    def _check_range(self, X: np.ndarray) -> None:
+        if self.loss != "binary_crossentropy":
+            return
+        if self.output_activation != "sigmoid":
             raise ValueError(
                 "loss='binary_crossentropy' needs output_activation='sigmoid', got "
                 f"output_activation={self.output_activation!r}. Set it, or use "
                 "loss='squared_error'."
             )
-
-    def _check_range(self, X: np.ndarray) -> None:
-        if self.loss != "binary_crossentropy":
-            return
         low, high = X.min(), X.max()
         if low < 0 or high > 1:
             raise ValueError(
@@ -484,4 +532,15 @@ def _draw_seeds(random_state: Any) -> Seeds:
     if random_state is None:
         random_state = np.random.RandomState()
     rng = check_random_state(random_state)
-    return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=3)))
+    return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
+
+
+def check_integers(values: Any, name: str, otherwise: str = "") -> tuple[int, ...]:
+    """Check that a parameter is a sequence of integers of at least 1."""
+    items = tuple(np.atleast_1d(np.asarray(values, dtype=object)))
+    if not all(isinstance(item, Integral) and int(item) >= 1 for item in items):
+        raise ValueError(
+            f"{name} must be {otherwise}a sequence of integers of at least 1, got "
+            f"{values!r}."
+        )
+    return tuple(int(item) for item in items)

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any
-
-import numpy as np
+from typing import Any, ClassVar
 
 from skae._base import BaseAutoencoder
-from skae._network import DenseActivations, Network, dense_network
+from skae._compat import StrOptions
+from skae._network import ACTIVATIONS, Activations, Network, dense_network
 
 # Judged by `python -m benchmarks quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 
 
-class DenseAE(BaseAutoencoder):
+class BaseDense(BaseAutoencoder):
+    """What the autoencoders of fully connected layers share: the network."""
+
+    def _describe_network(self, n_features: int) -> Network:
+        sizes = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
+        return dense_network(
+            (n_features, *sizes, int(self.n_components)),
+            Activations(
+                self.activation,
+                self._resolved_code_activation(),
+                self.output_activation,
+            ),
+            self.pca_shortcut,
+        )
+
+    def _resolved_code_activation(self) -> str:
+        """Return the name of the code's activation function."""
+        return self.code_activation
+
+
+class DenseAE(BaseDense):
     """Autoencoder of fully connected layers, in the place of PCA.
 
     An encoder maps each row to a code of `n_components` numbers, and a decoder maps the
@@ -208,6 +226,12 @@ class DenseAE(BaseAutoencoder):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseDense._parameter_constraints,
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
+        "whiten": ["boolean"],
+    }
+
     def __init__(
         self,
         n_components: int = 2,
@@ -231,43 +255,27 @@ class DenseAE(BaseAutoencoder):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.pca_shortcut = pca_shortcut
-        self.whiten = whiten
-        self.loss = loss
-        self.alpha = alpha
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def _describe_network(self, n_features: int) -> Network:
-        return dense_network(
-            (n_features, *self._hidden_layer_sizes(), int(self.n_components)),
-            DenseActivations(
-                self.activation, self.code_activation, self.output_activation
-            ),
-            self.pca_shortcut,
+        super().__init__(
+            n_components,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            output_activation=output_activation,
+            pca_shortcut=pca_shortcut,
+            loss=loss,
+            alpha=alpha,
+            learning_rate_init=learning_rate_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
         )
+        self.code_activation = code_activation
+        self.whiten = whiten
 
-    def _hidden_layer_sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        if isinstance(sizes, str):
-            return _AUTO_HIDDEN_LAYER_SIZES
-        sizes = tuple(np.atleast_1d(np.asarray(sizes, dtype=object)))
-        if not all(isinstance(size, Integral) and int(size) >= 1 for size in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must be 'auto' or a sequence of integers of at "
-                f"least 1, from the input to the code, got {self.hidden_layer_sizes!r}."
-            )
-        return tuple(int(size) for size in sizes)
+    def _plan_additions(self) -> dict[str, Any]:
+        return {"whiten": bool(self.whiten)}

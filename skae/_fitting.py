@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skae._corruption import Corruption, corrupt
 from skae._initialization import (
     PrincipalAxes,
     linear_start,
@@ -29,6 +30,7 @@ from skae._plan import (
     FitPlan,
     Fitted,
     Outcome,
+    Noise,
     Program,
     Settings,
     Split,
@@ -138,10 +140,10 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
         _centre_and_scale(X) if previous is None else (previous.mean, previous.scale)
     )
     data = _data(plan, X, *units)
-    settings = replace(_settings(plan), n_epochs=1, decaying=False)
+    settings = replace(_settings(plan), n_epochs=1, decaying=False, warmup=0)
     trained = _train(plan, data, _all_rows(data), settings, previous)
-    judgement = _judge(plan, data, np.arange(len(X)), trained)
-    if not plan.linear_code:
+    judgement = _judge(plan, data, _all_rows(data), trained)
+    if not plan.free_code:
         fitted = _fitted(plan, data, trained, judgement)
     else:
         scale = (
@@ -165,9 +167,7 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
 def _fit_all_rows(plan: FitPlan, data: _Data, previous: Fitted | None) -> Fitted:
     split = _all_rows(data)
     trained = _train(plan, data, split, _settings(plan), previous)
-    return _answer_network(
-        plan, data, trained, _judge(plan, data, split.train, trained)
-    )
+    return _answer_network(plan, data, trained, _judge(plan, data, split, trained))
 
 
 def _fit_with_hold_out(plan: FitPlan, data: _Data, previous: Fitted | None) -> Fitted:
@@ -176,10 +176,12 @@ def _fit_with_hold_out(plan: FitPlan, data: _Data, previous: Fitted | None) -> F
     order = np.random.default_rng(plan.seeds.split).permutation(n_samples)
     # Of two rows, one is left to train on.
     held_out, train = np.split(order, [min(n_held_out, n_samples - 1)])
-    stopping = EarlyStopping(plan.n_iter_no_change, plan.tol)
-    settings = replace(_settings(plan), stopping=stopping)
-    trained = _train(plan, data, Split(train, held_out), settings, previous)
-    judgement = _judge(plan, data, held_out, trained)
+    split = Split(train, held_out)
+    settings = _settings(plan)
+    stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, settings.warmup)
+    settings = replace(settings, stopping=stopping)
+    trained = _train(plan, data, split, settings, previous)
+    judgement = _judge(plan, data, split, trained)
     if plan.may_answer_pca and not judgement.accepts_network:
         return _answer_pca(plan, data, judgement, [trained.outcome])
     return _answer_network(plan, data, trained, judgement)
@@ -195,7 +197,7 @@ def _fit_cross_validated(plan: FitPlan, data: _Data) -> Fitted:
         if trained.outcome.interrupted:
             raise KeyboardInterrupt
         outcomes.append(trained.outcome)
-        judgements.append(_judge(plan, data, split.held_out, trained))
+        judgements.append(_judge(plan, data, split, trained))
         judgement = _pooled(judgements)
         if judgement.standard_errors < _HOPELESS_STANDARD_ERRORS:
             break
@@ -234,14 +236,17 @@ def _data(plan: FitPlan, X: np.ndarray, mean: np.ndarray, scale: float) -> _Data
 def _input_units(plan: FitPlan, mean: np.ndarray, scale: float) -> Affine | None:
     """Return the map from training units to the data's; a nonlinear output has none.
 
-    Features are never scaled one by one: that would change what PCA minimises.
+    Features are never scaled one by one: that would change what PCA minimises. Nor are
+    they centred before a convolution, where zeros are padded.
     """
-    return Affine(scale, mean) if plan.linear_output else None
+    if not plan.linear_output:
+        return None
+    return Affine(scale, mean if plan.network.dense else np.zeros_like(mean))
 
 
 def _settings(plan: FitPlan) -> Settings:
     """Translate the plan for a whole schedule without early stopping."""
-    return Settings(
+    settings = Settings(
         learning_rate=plan.learning_rate,
         n_epochs=plan.max_iter,
         decaying=True,
@@ -252,6 +257,14 @@ def _settings(plan: FitPlan) -> Settings:
         seed=(plan.seeds.training,),
         verbose=plan.verbose,
     )
+    if plan.sparsity is not None:
+        _, weight, share = plan.sparsity
+        settings = replace(settings, code_weight=weight, share=share)
+    if plan.bound is not None:
+        # The error is a mean over the features, the bound is a sum.
+        weight = plan.bound.beta / plan.network.encoder.n_inputs
+        settings = replace(settings, code_weight=weight, warmup=plan.bound.warmup)
+    return settings
 
 
 def _train(
@@ -272,9 +285,22 @@ def _train(
     if plan.pca_shortcut:
         noise = _input_noise(data.Z[split.train], axes)
         settings = replace(settings, input_noise=noise)
-    program = Program(plan.network, plan.loss, plan.batch_size, plan.pca_shortcut)
+    if plan.noise is not None:
+        corruption = _corruption(plan, data, plan.noise, split)
+        settings = replace(settings, corruption=corruption)
+    program = Program(
+        plan.network,
+        plan.loss,
+        plan.batch_size,
+        plan.pca_shortcut,
+        plan.noise and plan.noise.kind,
+        plan.sparsity and plan.sparsity.kind,
+    )
     training = import_with_tensorflow("skae._training")
-    outcome = training.train(program, settings, data.Z, split, start)
+    inputs = _judged_inputs(plan, data, split) if len(split.held_out) else data.Z[:0]
+    outcome = training.train(
+        program, settings, training.Data(data.Z, inputs), split, start
+    )
     if outcome.diverged:
         warnings.warn(
             f"{divergence_advice(plan.learning_rate)} The best weights before epoch "
@@ -290,16 +316,46 @@ def _input_noise(Z: np.ndarray, axes: PrincipalAxes) -> float:
     return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / len(Z))))
 
 
-def _judge(
-    plan: FitPlan, data: _Data, rows: np.ndarray, trained: _Trained
-) -> _Judgement:
-    """Compare the network with PCA on the given rows, in the units of training."""
-    target = data.Z[rows]
+def _corruption(plan: FitPlan, data: _Data, noise: Noise, split: Split) -> Corruption:
+    """Put the noise into the units of training."""
+    kind, level = noise
+    Z = data.Z[split.train]
+    low, high = Z.min(axis=0), Z.max(axis=0)
+    if kind == "gaussian" and not plan.linear_output:
+        level = level * data.scale
+    if kind == "masking":
+        units = _input_units(plan, data.mean, data.scale)
+        zero = np.zeros(Z.shape[1])
+        low = high = zero if units is None else units.inverse()(zero)
+    low, high = (np.asarray(values, dtype=np.float32) for values in (low, high))
+    return Corruption(kind, level, low, high)
+
+
+def _judged_rows(split: Split) -> np.ndarray:
+    """Return the rows on which the network is compared with PCA."""
+    return split.held_out if len(split.held_out) else split.train
+
+
+def _judged_inputs(plan: FitPlan, data: _Data, split: Split) -> np.ndarray:
+    """Return what those rows are reconstructed from: always the same corruption."""
+    Z = data.Z[_judged_rows(split)]
+    if plan.noise is None:
+        return Z
+    corruption = _corruption(plan, data, plan.noise, split)
+    rng = np.random.default_rng(plan.seeds.validation)
+    inputs: np.ndarray = corrupt(corruption, Z, data.Z[split.train], rng)
+    return inputs
+
+
+def _judge(plan: FitPlan, data: _Data, split: Split, trained: _Trained) -> _Judgement:
+    """Compare the network with PCA, in the units of training."""
+    target = data.Z[_judged_rows(split)]
+    inputs = _judged_inputs(plan, data, split)
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = _reconstruct(plan.network, trained.outcome.weights, target)
+        outputs = _reconstruct(plan.network, trained.outcome.weights, inputs)
     if not np.isfinite(outputs).all():
         raise ValueError(divergence_advice(plan.learning_rate))
-    pca_outputs = trained.axes.reconstruct(target)
+    pca_outputs = trained.axes.reconstruct(inputs)
     loss = LOSSES[plan.loss]
     gains = loss(np, target, pca_outputs) - loss(np, target, outputs)
     unit = data.scale**2 if plan.linear_output else 1.0
@@ -351,7 +407,7 @@ def _answer_network(
     plan: FitPlan, data: _Data, trained: _Trained, judgement: _Judgement
 ) -> Fitted:
     """Return the trained network, its linear codes along their principal axes."""
-    if not plan.linear_code:
+    if not plan.free_code:
         return _fitted(plan, data, trained, judgement)
     # In double precision: single would depend on how BLAS shares the work.
     weights = _as_type(trained.outcome.weights, np.float64)
@@ -402,17 +458,19 @@ def _answer_pca(
     """Return PCA of all rows, with the record of the trials that led to it if any."""
     axes = principal_axes(data.X, plan.n_components)
     if judgement is None:
-        error = float(np.mean((data.X - axes.reconstruct(data.X)) ** 2))
+        error = _error_of(plan, data, axes)
     else:
         error = judgement.pca_error
     outcomes = outcomes or [Outcome(Weights([], []), [error / data.scale**2])]
-    network, weights = pca_network(axes, plan.whiten)
+    # A variational code is one of unit variance.
+    whiten = plan.whiten or plan.bound is not None
+    network, weights = pca_network(axes, whiten, plan.bound is not None)
     return Fitted(
         network=network,
         weights=_as_type(weights, data.X.dtype),
         mean=data.mean.astype(data.X.dtype),
         scale=data.scale,
-        code_scale=np.ones(plan.n_components) if plan.whiten else axes.unit_scale,
+        code_scale=np.ones(plan.n_components) if whiten else axes.unit_scale,
         history={
             "loss": _mean_curve([outcome.loss for outcome in outcomes]),
             "val_loss": _mean_curve([outcome.val_loss for outcome in outcomes]),
@@ -425,11 +483,22 @@ def _answer_pca(
     )
 
 
+def _error_of(plan: FitPlan, data: _Data, axes: PrincipalAxes) -> float:
+    """Return PCA's mean squared error on all rows, in the units of the data."""
+    inputs = _judged_inputs(plan, data, _all_rows(data))
+    units = _input_units(plan, data.mean, data.scale)
+    if plan.noise is None or units is None:
+        inputs = data.X
+    else:
+        inputs = units(inputs)
+    return float(np.mean((data.X - axes.reconstruct(inputs)) ** 2))
+
+
 def _resume(plan: FitPlan, data: _Data, previous: Fitted) -> Weights:
     """Return the weights of the previous fit in the units of this training."""
     units = Units(
         _input_units(plan, data.mean, data.scale),
-        _code_units(previous.code_scale) if plan.linear_code else None,
+        _code_units(previous.code_scale) if plan.free_code else None,
     )
     weights = change_units(
         previous.network, _as_type(previous.weights, np.float64), units.inverse()

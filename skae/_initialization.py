@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from skae._network import (
+    Activations,
     Arrays,
-    DenseActivations,
+    Dense,
     Network,
     Stack,
     Weights,
@@ -18,6 +20,9 @@ from skae._network import (
 # Directions whose standard deviation is below this share of the largest are noise of
 # single precision, in which the network trains: they start like spare ones.
 _SMALLEST_RELATIVE_SCALE = 1e-5
+
+# Where PCA leaves no error, probabilistic PCA knows the codes exactly.
+_SMALLEST_POSTERIOR = 1e-6
 
 # What is left of a constant direction in double precision, relative to the largest.
 _ROUNDING = 1e-12
@@ -36,12 +41,16 @@ class PrincipalAxes:
         Standard deviation along each component.
     variance_ratio : ndarray of shape (n_components,)
         Share of the total variance along each component.
+    noise_variance : float
+        Mean variance of the directions left out: the noise of probabilistic PCA
+        (Tipping & Bishop, 1999).
     """
 
     mean: np.ndarray
     components: np.ndarray
     scale: np.ndarray
     variance_ratio: np.ndarray
+    noise_variance: float
 
     def reconstruct(self, X: np.ndarray) -> np.ndarray:
         codes = (X - self.mean) @ self.components.T
@@ -56,6 +65,16 @@ class PrincipalAxes:
         used = self.scale > _SMALLEST_RELATIVE_SCALE * self.scale.max(initial=0.0)
         least = self.scale[used].min() if used.any() else 1.0
         return np.where(used, self.scale, least)
+
+    @property
+    def log_posterior_variance(self) -> np.ndarray:
+        """Logarithm of what a row leaves open of its code of unit variance.
+
+        It is that of probabilistic PCA, and 0, the prior's, along spare components.
+        """
+        used = self.scale == self.unit_scale
+        share = self.noise_variance / self.unit_scale**2
+        return np.where(used, np.log(np.clip(share, _SMALLEST_POSTERIOR, 1)), 0.0)
 
 
 def principal_axes(
@@ -97,21 +116,40 @@ def principal_axes(
         np.pad(pca.components_, ((0, spare), (0, 0))),
         padded(np.sqrt(pca.explained_variance_)),
         padded(pca.explained_variance_ratio_),
+        float(np.nan_to_num(pca.noise_variance_)),
     )
 
 
-def pca_network(axes: PrincipalAxes, whiten: bool) -> tuple[Network, Weights]:
+def pca_network(
+    axes: PrincipalAxes, whiten: bool, log_variance: bool
+) -> tuple[Network, Weights]:
     """Return PCA itself as a network of one linear layer a half."""
     n_components, n_features = axes.components.shape
-    linear = DenseActivations("linear", "linear", "linear")
-    network = dense_network((n_features, n_components), linear, shortcut=False)
+    network = dense_network((n_features, n_components), _LINEAR, shortcut=False)
+    encoder = replace(network.encoder, log_variance=log_variance)
     scale = np.ones(n_components)
     if whiten:
         varies = axes.scale > _ROUNDING * axes.scale.max(initial=0.0)
         scale = np.where(varies, axes.scale, 1.0)
-    encode = axes.components.T / scale
-    decode = axes.components * scale[:, np.newaxis]
-    return network, Weights([encode, -axes.mean @ encode], [decode, axes.mean])
+    weights = _linear_weights(axes, axes.components, scale, encoder)
+    return Network(encoder, network.decoder), weights
+
+
+_LINEAR = Activations("linear", "linear", "linear")
+
+
+def _linear_weights(
+    axes: PrincipalAxes, components: np.ndarray, scale: np.ndarray, encoder: Stack
+) -> Weights:
+    """Return the weights of linear layers to codes in multiples of `scale` and back."""
+    encode = components.T / scale
+    head = []
+    if encoder.log_variance:
+        head = [np.zeros_like(encode), axes.log_posterior_variance]
+    return Weights(
+        [encode, -axes.mean @ encode, *head],
+        [components * scale[:, np.newaxis], axes.mean],
+    )
 
 
 def random_weights(network: Network, seed: int) -> Weights:
@@ -121,7 +159,8 @@ def random_weights(network: Network, seed: int) -> Weights:
     def draw(shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) == 1:
             return np.zeros(shape)
-        limit = np.sqrt(6 / sum(shape))
+        *places, n_inputs, n_outputs = shape
+        limit = np.sqrt(6 / (prod(places) * (n_inputs + n_outputs)))
         return rng.uniform(-limit, limit, shape)
 
     return network.split([draw(shape) for shape in network.array_shapes])
@@ -144,18 +183,23 @@ def _with_linear_path(stack: Stack, arrays: Arrays, linear: Arrays) -> Arrays:
     if not stack.shortcut:
         # Without a shortcut, only a single layer is a linear path.
         return linear if len(stack.layers) == 1 else arrays
-    kernel, bias = linear
-    return [*arrays[:-3], np.zeros_like(arrays[-3]), bias, kernel]
+    kernel, bias, *head = linear
+    *hidden, last_kernel, last_bias = stack.split(arrays).layers
+    last = [np.zeros_like(last_kernel), bias]
+    shortcut = [kernel]
+    if not isinstance(stack.layers[-1], Dense):
+        last, shortcut = [np.zeros_like(last_kernel), last_bias], [kernel, bias]
+    if stack.log_variance:
+        head = [np.zeros(stack.head.array_shapes[0]), head[1]]
+    return [*hidden, *last, *shortcut, *head]
 
 
 def pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
     """Return weights with which the network is PCA, with codes of unit variance.
 
-    Spare components start at zero.
+    Spare components start at zero. A log-variance starts as in probabilistic PCA.
     """
     used = axes.scale == axes.unit_scale
     components = axes.components * used[:, np.newaxis]
-    encode = components.T / axes.unit_scale
-    decode = components * axes.unit_scale[:, np.newaxis]
-    linear = Weights([encode, -axes.mean @ encode], [decode, axes.mean])
+    linear = _linear_weights(axes, components, axes.unit_scale, network.encoder)
     return linear_start(network, linear, seed)

@@ -6,72 +6,170 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from skae._network import Conv, Dense, MaxPool, Upsample
 
-    from skae._network import Arrays, Network, Stack, Weights
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from skae._network import Arrays, Layer, Network, Shape, Stack, Weights
+
+# By the number of spatial dimensions.
+_CONV = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
+_MAX_POOL = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D}
+_UPSAMPLE = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D}
+_CROP = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D}
+
+# Every layer has an explicit name, initializer, data format and dtype: Keras's
+# automatic names, its random initializers and its configuration are the user's.
+_WEIGHTED = {"kernel_initializer": "zeros", "dtype": "float32"}
+_CHANNELS_LAST = {"data_format": "channels_last", "dtype": "float32"}
+
+
+# TensorFlow 2.21 fuses a sum with these activations into an operation that it does not
+# have, fails, and reports it for all to see.
+# Spelled out they are safe, but a model with them could not be saved.
+_SPELLED_OUT = {
+    "relu": lambda x: keras.ops.maximum(x, 0.0),
+    "elu": lambda x: keras.ops.where(
+        x > 0, x, keras.ops.expm1(keras.ops.minimum(x, 0.0))
+    ),
+}
+
+
+def _dense(layer: Dense, activation: str, name: str) -> list[Any]:
+    return [
+        keras.layers.Dense(
+            layer.n_outputs, activation=activation, name=name, **_WEIGHTED
+        )
+    ]
+
+
+def _conv(layer: Conv, activation: str, name: str) -> list[Any]:
+    return [
+        _CONV[len(layer.input_shape) - 1](
+            layer.filters,
+            layer.kernel_size,
+            padding="same",
+            activation=activation,
+            data_format="channels_last",
+            name=name,
+            **_WEIGHTED,
+        )
+    ]
+
+
+def _max_pool(layer: MaxPool, activation: str, name: str) -> list[Any]:
+    pool = _MAX_POOL[len(layer.input_shape) - 1]
+    return [pool(2, padding="same", name=name, **_CHANNELS_LAST)]
+
+
+def _upsample(layer: Upsample, activation: str, name: str) -> list[Any]:
+    *sizes, _ = layer.output_shape
+    n_spatial = len(sizes)
+    # Keras's one-dimensional layer knows no data format.
+    options = {"dtype": "float32"} if n_spatial == 1 else _CHANNELS_LAST
+    layers = [_UPSAMPLE[n_spatial](2, name=name, **options)]
+    excess = [
+        (0, 2 * before - after)
+        for before, after in zip(layer.input_shape[:-1], sizes, strict=True)
+    ]
+    if any(after for _, after in excess):
+        cropping = excess if n_spatial > 1 else excess[0]
+        layers.append(_CROP[n_spatial](cropping, name=f"{name}_crop", **options))
+    return layers
+
+
+_BUILDERS: dict[type[Layer], Callable[[Any, str, str], list[Any]]] = {
+    Dense: _dense,
+    Conv: _conv,
+    MaxPool: _max_pool,
+    Upsample: _upsample,
+}
 
 
 class StackLayers:
     """The Keras layers of a stack, callable on tensors of either kind.
 
-    Every layer has an explicit name, initializer and dtype: Keras's automatic names,
-    its random initializers and its dtype policy are the user's global state.
+    The layers `to_train` are those of the view, in operations that suit training.
     """
 
-    def __init__(self, stack: Stack, name: str) -> None:
-        self.n_inputs = stack.n_inputs
+    def __init__(self, stack: Stack, name: str, to_train: bool) -> None:
+        self._to_train = to_train
+        self._stack = stack
+        self._name = name
+        self._layers: list[Any] = []
+        shape: Shape = (stack.n_inputs,)
         last = len(stack.layers) - 1
-        self._layers = [
-            keras.layers.Dense(
-                layer.n_outputs,
-                activation=(None if stack.shortcut and i == last else layer.activation),
-                kernel_initializer="zeros",
-                dtype="float32",
-                name=f"{name}_dense_{i + 1}" if i < last else f"{name}_output",
-            )
-            for i, layer in enumerate(stack.layers)
-        ]
-        self._shortcut: tuple[Any, ...] = ()
-        if stack.shortcut:
-            self._shortcut = (
-                keras.layers.Dense(
-                    stack.n_outputs,
-                    use_bias=False,
-                    kernel_initializer="zeros",
-                    dtype="float32",
-                    name=f"{name}_shortcut",
-                ),
-                keras.layers.Add(dtype="float32", name=f"{name}_add"),
-                keras.layers.Activation(
-                    stack.layers[-1].activation,
-                    dtype="float32",
-                    name=f"{name}_activation",
-                ),
-            )
-        self._build()
+        for i, layer in enumerate(stack.layers):
+            place = f"{name}_{i + 1}" if i < last else f"{name}_output"
+            self._append_reshape(shape, layer.input_shape, f"{place}_reshape")
+            if i == last:
+                self._n_hidden = len(self._layers)
+            activation = "linear" if stack.shortcut and i == last else layer.activation
+            built = _BUILDERS[type(layer)](layer, activation, place)
+            built[0].build((None, *layer.input_shape))
+            self._layers += built
+            shape = layer.output_shape
+        self._append_reshape(shape, (stack.n_outputs,), f"{name}_flatten")
+        self._shortcut = self._shortcut_layers() if stack.shortcut else None
+        self._head = None
+        if stack.log_variance:
+            (self._head,) = _dense(stack.head, "linear", f"{name}_log_variance")
+            self._head.build((None, stack.head.n_inputs))
 
-    def _build(self) -> None:
-        width = self.n_inputs
-        for layer in self._layers:
-            layer.build((None, width))
-            width = layer.units
-        if self._shortcut:
-            self._shortcut[0].build((None, self.n_inputs))
+    def _append_reshape(self, shape: Shape, wanted: Shape, name: str) -> None:
+        if shape != wanted:
+            layer = keras.layers.Reshape(wanted, dtype="float32", name=name)
+            self._layers.append(layer)
+
+    def _shortcut_layers(self) -> tuple[Any, Any, Any]:
+        last = self._stack.layers[-1]
+        activation: Any = last.activation
+        if self._to_train:
+            activation = _SPELLED_OUT.get(activation, activation)
+        linear = keras.layers.Dense(
+            self._stack.n_outputs,
+            use_bias=not isinstance(last, Dense),
+            name=f"{self._name}_shortcut",
+            **_WEIGHTED,
+        )
+        linear.build((None, self._stack.n_inputs))
+        return (
+            linear,
+            keras.layers.Add(dtype="float32", name=f"{self._name}_add"),
+            keras.layers.Activation(
+                activation, dtype="float32", name=f"{self._name}_activation"
+            ),
+        )
 
     def __call__(self, x: Any) -> Any:
+        """Return the output."""
+        return self.heads(x)[0]
+
+    def heads(self, x: Any) -> tuple[Any, ...]:
+        """Return the output, and the log-variance if the stack has that head."""
         h = x
-        for layer in self._layers:
+        for layer in self._layers[: self._n_hidden]:
             h = layer(h)
-        if not self._shortcut:
-            return h
-        linear, add, activation = self._shortcut
-        return activation(add([h, linear(x)]))
+        outputs = [h] if self._head is None else [h, self._head(h)]
+        for layer in self._layers[self._n_hidden :]:
+            outputs[0] = layer(outputs[0])
+        if self._shortcut is not None:
+            linear, add, activation = self._shortcut
+            outputs[0] = activation(add([outputs[0], linear(x)]))
+        last = self._stack.layers[-1]
+        if isinstance(last, Dense) and last.n_active is not None:
+            outputs[0] = _keep_largest(outputs[0], last.n_active)
+        return tuple(outputs)
 
     @property
     def variables(self) -> list[Any]:
         """Variables in the order of `Stack.array_shapes`."""
-        layers = [*self._layers, *self._shortcut[:1]]
+        layers = [*self._layers]
+        if self._shortcut is not None:
+            layers.append(self._shortcut[0])
+        if self._head is not None:
+            layers.append(self._head)
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def set_arrays(self, arrays: Arrays) -> None:
@@ -79,19 +177,28 @@ class StackLayers:
             variable.assign(array)
 
 
+def _keep_largest(x: Any, n_active: int) -> Any:
+    _, places = keras.ops.top_k(x, n_active)
+    kept = keras.ops.sum(keras.ops.one_hot(places, x.shape[-1], dtype="float32"), 1)
+    return x * kept
+
+
 def to_model(network: Network, weights: Weights, part: str) -> keras.Model:
-    """Build the Keras model of one `part` of a fitted network, with its weights."""
+    """Build the Keras model of one `part` of a fitted network, with its weights.
+
+    The "posterior" is the encoder with both its outputs.
+    """
     halves: Sequence[tuple[str, Stack, Arrays]] = [
         ("encoder", network.encoder, weights.encoder),
         ("decoder", network.decoder, weights.decoder),
     ]
     if part != "reconstruction":
-        halves = [half for half in halves if half[0] == part]
+        halves = halves[1:] if part == "decoder" else halves[:1]
     inputs = x = keras.Input(
         (halves[0][1].n_inputs,), dtype="float32", name=f"{part}_input"
     )
     for name, stack, arrays in halves:
-        layers = StackLayers(stack, name)
+        layers = StackLayers(stack, name, to_train=False)
         layers.set_arrays(arrays)
-        x = layers(x)
+        x = layers.heads(x) if part == "posterior" else layers(x)
     return keras.Model(inputs, x, name=part)

@@ -1,6 +1,7 @@
 """Loss terms, elementwise, for any module of array functions.
 
-`xp` is :mod:`keras.ops` in training and :mod:`numpy` elsewhere.
+`xp` is :mod:`keras.ops` in training and :mod:`numpy` elsewhere. Losses compare outputs
+with targets; the other terms are of codes.
 """
 
 from __future__ import annotations
@@ -40,3 +41,34 @@ LOSSES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "huber": huber,
     "binary_crossentropy": binary_crossentropy,
 }
+
+
+def l1(xp: Any, code: Any) -> Any:
+    return xp.abs(code)
+
+
+def kl_to_share(xp: Any, share: Any, mean_code: Any) -> Any:
+    """Divergence of a unit active at the mean rate from one active at a given share.
+
+    Both are Bernoulli variables (Ng, 2011, "Sparse autoencoder").
+    """
+    rate = xp.clip(mean_code, _EPSILON, 1.0 - _EPSILON)
+    return share * xp.log(share / rate) + (1.0 - share) * xp.log(
+        (1.0 - share) / (1.0 - rate)
+    )
+
+
+def kl_to_prior(xp: Any, mean: Any, log_variance: Any) -> Any:
+    """Divergence of a normal posterior from the standard normal prior, in nats.
+
+    Kingma & Welling (2014), "Auto-encoding variational Bayes", appendix B.
+    """
+    return 0.5 * (xp.square(mean) + xp.exp(log_variance) - 1.0 - log_variance)
+
+
+# A log-variance beyond these limits is cut off, which keeps its exponential finite.
+_LOG_VARIANCE_LIMIT = 20.0
+
+
+def finite_log_variance(xp: Any, log_variance: Any) -> Any:
+    return xp.clip(log_variance, -_LOG_VARIANCE_LIMIT, _LOG_VARIANCE_LIMIT)

@@ -1,14 +1,15 @@
 """The network as plain data: frozen layer descriptions without any framework.
 
 Keras trains a description (:mod:`skae._keras_backend`) and NumPy runs it
-(:mod:`skae._numpy_backend`). The arrays of a `Stack` are one flat list: the kernel
-and the bias of each layer in turn, then the kernel of the shortcut if there is one.
+(:mod:`skae._numpy_backend`). Rows go in and come out flat; a layer that works on images
+or signals takes them in its `input_shape`, channels last.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import astuple, dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -31,50 +32,195 @@ ACTIVATIONS = (
 )
 
 Arrays = list[np.ndarray]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A fully connected layer, ``activation(x @ kernel + bias)``."""
+    """A fully connected layer, ``activation(x @ kernel + bias)``.
+
+    With `n_active`, only that many outputs of each row are kept, the largest ones (of
+    equal ones the first), and the others are zero.
+    """
 
     n_inputs: int
     n_outputs: int
     activation: str = "linear"
+    n_active: int | None = None
+
+    @property
+    def input_shape(self) -> Shape:
+        return (self.n_inputs,)
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.n_outputs,)
+
+    @property
+    def array_shapes(self) -> list[Shape]:
+        return [(self.n_inputs, self.n_outputs), (self.n_outputs,)]
+
+    def __str__(self) -> str:
+        top = "" if self.n_active is None else f" top {self.n_active}"
+        return f"{self.n_outputs} {self.activation}{top}"
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution of stride 1 that keeps the size, padding with zeros.
+
+    `input_shape` is (length, channels) or (height, width, channels).
+    """
+
+    input_shape: Shape
+    filters: int
+    kernel_size: int
+    activation: str = "linear"
+
+    @property
+    def output_shape(self) -> Shape:
+        return (*self.input_shape[:-1], self.filters)
+
+    @property
+    def array_shapes(self) -> list[Shape]:
+        n_spatial = len(self.input_shape) - 1
+        kernel = (self.kernel_size,) * n_spatial
+        return [(*kernel, self.input_shape[-1], self.filters), (self.filters,)]
+
+    def __str__(self) -> str:
+        return f"conv {self.filters} {self.activation}"
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The maximum of every two neighbours in each direction; a last odd one stays."""
+
+    input_shape: Shape
+    activation: ClassVar[str] = "linear"
+    array_shapes: ClassVar[list[Shape]] = []
+
+    @property
+    def output_shape(self) -> Shape:
+        return _halved(self.input_shape)
+
+    def __str__(self) -> str:
+        return "pool"
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Every value twice in each direction, cropped to the `output_shape`."""
+
+    output_shape: Shape
+    activation: ClassVar[str] = "linear"
+    array_shapes: ClassVar[list[Shape]] = []
+
+    @property
+    def input_shape(self) -> Shape:
+        return _halved(self.output_shape)
+
+    def __str__(self) -> str:
+        return "up"
+
+
+Layer: TypeAlias = Dense | Conv | MaxPool | Upsample
+
+_LAYERS: dict[str, type[Layer]] = {
+    layer.__name__: layer for layer in (Dense, Conv, MaxPool, Upsample)
+}
+
+
+def _halved(shape: Shape) -> Shape:
+    return (*(-(-size // 2) for size in shape[:-1]), shape[-1])
+
+
+class Parts(NamedTuple):
+    """The arrays of a `Stack` by their place.
+
+    Attributes
+    ----------
+    layers : list of ndarray
+        Kernel and bias of each layer that has them.
+    shortcut : list of ndarray
+        Nothing, a kernel, or a kernel and a bias.
+    log_variance : list of ndarray
+        Nothing, or a kernel and a bias.
+    """
+
+    layers: Arrays
+    shortcut: Arrays
+    log_variance: Arrays
+
+    @property
+    def all(self) -> Arrays:
+        return self.layers + self.shortcut + self.log_variance
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers in sequence, and optionally a linear path beside them.
+    """Layers in sequence, and what may stand beside them.
 
-    The `shortcut` is a kernel from the input of the first layer to the pre-activation
-    of the last one.
+    Attributes
+    ----------
+    layers : tuple of Layer
+    shortcut : bool
+        A linear path: a kernel from the flat input of the first layer to the flat
+        pre-activation of the last one. If that is not dense, its bias is not one value
+        a feature, so the path has a bias too.
+    log_variance : bool
+        A second head: a linear layer beside the last one, on the same inputs and of as
+        many outputs.
     """
 
-    layers: tuple[Dense, ...]
+    layers: tuple[Layer, ...]
     shortcut: bool = False
+    log_variance: bool = False
 
     @property
     def n_inputs(self) -> int:
-        return self.layers[0].n_inputs
+        return prod(self.layers[0].input_shape)
 
     @property
     def n_outputs(self) -> int:
-        return self.layers[-1].n_outputs
+        return prod(self.layers[-1].output_shape)
 
     @property
-    def array_shapes(self) -> list[tuple[int, ...]]:
+    def array_shapes(self) -> list[Shape]:
         """Shapes of the stack's arrays, in their fixed order."""
-        shapes: list[tuple[int, ...]] = []
-        for layer in self.layers:
-            shapes += [(layer.n_inputs, layer.n_outputs), (layer.n_outputs,)]
+        shapes = [shape for layer in self.layers for shape in layer.array_shapes]
         if self.shortcut:
             shapes.append((self.n_inputs, self.n_outputs))
+            if not isinstance(self.layers[-1], Dense):
+                shapes.append((self.n_outputs,))
+        if self.log_variance:
+            shapes += self.head.array_shapes
         return shapes
+
+    @property
+    def head(self) -> Dense:
+        """The layer of the log-variance."""
+        return Dense(prod(self.layers[-1].input_shape), self.n_outputs)
+
+    @property
+    def linear_output(self) -> bool:
+        """Whether the output is an affine function of what the last layer takes."""
+        last = self.layers[-1]
+        if isinstance(last, Dense):
+            return last.activation == "linear" and last.n_active is None
+        return isinstance(last, Conv) and last.activation == "linear"
+
+    def split(self, arrays: Arrays) -> Parts:
+        """Part the arrays of the stack by their place."""
+        n_layers = sum(len(layer.array_shapes) for layer in self.layers)
+        n_head = 2 if self.log_variance else 0
+        end = len(arrays) - n_head
+        return Parts(arrays[:n_layers], arrays[n_layers:end], arrays[end:])
 
     def continues(self, previous: Stack) -> bool:
         """Tell whether the single layer `previous` fits this stack's linear path."""
         only = Dense(self.n_inputs, self.n_outputs, self.layers[-1].activation)
-        return self.shortcut and previous.layers == (only,)
+        linear = Stack((only,), log_variance=self.log_variance)
+        return self.shortcut and previous == linear
 
 
 @dataclass(frozen=True)
@@ -85,17 +231,21 @@ class Network:
     decoder: Stack
 
     @property
-    def array_shapes(self) -> list[tuple[int, ...]]:
+    def array_shapes(self) -> list[Shape]:
         """Shapes of all arrays, the encoder's first."""
         return self.encoder.array_shapes + self.decoder.array_shapes
 
+    @property
+    def dense(self) -> bool:
+        """Whether all layers are fully connected."""
+        layers = self.encoder.layers + self.decoder.layers
+        return all(isinstance(layer, Dense) for layer in layers)
+
     def __str__(self) -> str:
         layers = self.encoder.layers + self.decoder.layers
-        widths = [self.encoder.n_inputs, *(layer.n_outputs for layer in layers)]
         return (
-            f"{'-'.join(map(str, widths))} "
-            f"({', '.join(layer.activation for layer in layers)}; linear path: "
-            f"{'yes' if self.encoder.shortcut else 'no'})"
+            f"{self.encoder.n_inputs} > {' > '.join(map(str, layers))} "
+            f"({'with' if self.encoder.shortcut else 'without'} a linear path)"
         )
 
     def continues(self, previous: Network) -> bool:
@@ -126,46 +276,102 @@ class Weights(NamedTuple):
         return self.encoder + self.decoder
 
 
-class DenseActivations(NamedTuple):
-    """Names of the activation functions of a dense autoencoder."""
+class Activations(NamedTuple):
+    """Names of the activation functions of an autoencoder."""
 
     hidden: str
     code: str
     output: str
 
 
-def dense_stack(sizes: Sequence[int], hidden: str, last: str, shortcut: bool) -> Stack:
-    """Describe fully connected layers between the given `sizes`.
-
-    A single layer is its own linear path and takes no shortcut.
-    """
+def _dense_layers(sizes: Sequence[int], hidden: str, last: str) -> tuple[Dense, ...]:
     activations = [hidden] * (len(sizes) - 2) + [last]
-    layers = tuple(
+    return tuple(
         Dense(n_inputs, n_outputs, activation)
         for n_inputs, n_outputs, activation in zip(
             sizes[:-1], sizes[1:], activations, strict=True
         )
     )
-    return Stack(layers, shortcut=shortcut and len(layers) > 1)
 
 
 def dense_network(
-    sizes: Sequence[int], activations: DenseActivations, shortcut: bool
+    sizes: Sequence[int], activations: Activations, shortcut: bool
 ) -> Network:
-    """Describe an autoencoder whose decoder mirrors its encoder.
+    """Describe a fully connected autoencoder whose decoder mirrors its encoder.
 
     Parameters
     ----------
     sizes : sequence of int
         Widths from the input to the code.
-    activations : DenseActivations
+    activations : Activations
         Names of the activation functions.
     shortcut : bool
-        Whether both halves get a linear path beside their layers.
+        Whether both halves get a linear path beside their layers. A single layer is its
+        own linear path and gets none.
     """
+    hidden, code, output = activations
+    shortcut = shortcut and len(sizes) > 2
     return Network(
-        dense_stack(sizes, activations.hidden, activations.code, shortcut),
-        dense_stack(sizes[::-1], activations.hidden, activations.output, shortcut),
+        Stack(_dense_layers(sizes, hidden, code), shortcut),
+        Stack(_dense_layers(sizes[::-1], hidden, output), shortcut),
+    )
+
+
+class FeatureMaps(NamedTuple):
+    """The convolutional part of an autoencoder.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (length, channels) or (height, width, channels) of the rows.
+    filters : tuple of int
+        Of each convolution, every one followed by pooling.
+    kernel_size : int
+    """
+
+    shape: Shape
+    filters: tuple[int, ...]
+    kernel_size: int
+
+
+def conv_network(
+    maps: FeatureMaps,
+    sizes: Sequence[int],
+    activations: Activations,
+    shortcut: bool,
+) -> Network:
+    """Describe a convolutional autoencoder whose decoder mirrors its encoder.
+
+    Parameters
+    ----------
+    maps : FeatureMaps
+    sizes : sequence of int
+        Widths of the fully connected layers from after the feature map to the code.
+        Without any, the feature map is the code, and there is no linear path.
+    activations : Activations
+    shortcut : bool
+    """
+    *_, channels = maps.shape
+    hidden, code, output = activations
+    down: list[Layer] = []
+    shape = maps.shape
+    for filters in maps.filters:
+        down.append(Conv(shape, filters, maps.kernel_size, hidden))
+        down.append(MaxPool(down[-1].output_shape))
+        shape = down[-1].output_shape
+    up: list[Layer] = []
+    width = shape[-1]
+    for before, filters in zip(down[-2::-2], maps.filters[::-1], strict=True):
+        up.append(Upsample((*before.input_shape[:-1], width)))
+        up.append(Conv(up[-1].output_shape, filters, maps.kernel_size, hidden))
+        width = filters
+    up.append(Conv(up[-1].output_shape, channels, maps.kernel_size, output))
+    if not sizes:
+        return Network(Stack(tuple(down)), Stack(tuple(up)))
+    sizes = (prod(shape), *sizes)
+    return Network(
+        Stack((*down, *_dense_layers(sizes, hidden, code)), shortcut),
+        Stack((*_dense_layers(sizes[::-1], hidden, hidden), *up), shortcut),
     )
 
 
@@ -174,10 +380,10 @@ def to_builtins(network: Network) -> dict[str, Any]:
     return {
         half: {
             "layers": [
-                [layer.n_inputs, layer.n_outputs, layer.activation]
-                for layer in stack.layers
+                [type(layer).__name__, *astuple(layer)] for layer in stack.layers
             ],
             "shortcut": stack.shortcut,
+            "log_variance": stack.log_variance,
         }
         for half, stack in (("encoder", network.encoder), ("decoder", network.decoder))
     }
@@ -188,9 +394,10 @@ def from_builtins(state: dict[str, Any]) -> Network:
     return Network(
         *(
             Stack(
-                tuple(Dense(*layer) for layer in state[half]["layers"]),
-                shortcut=state[half]["shortcut"],
+                tuple(_LAYERS[name](*fields) for name, *fields in half["layers"]),
+                half["shortcut"],
+                half["log_variance"],
             )
-            for half in ("encoder", "decoder")
+            for half in (state["encoder"], state["decoder"])
         )
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
+    from skae._corruption import Corruption
     from skae._network import Network, Weights
 
 
@@ -17,6 +18,29 @@ class Seeds(NamedTuple):
     split: int
     initialization: int
     training: int
+    validation: int
+
+
+class Noise(NamedTuple):
+    """What corrupts the inputs, and how much, in units of the data's scale."""
+
+    kind: str
+    level: float
+
+
+class Sparsity(NamedTuple):
+    """A penalty on the codes: its kind ("l1" or "kl"), weight and share of activity."""
+
+    kind: str
+    weight: float
+    share: float
+
+
+class Bound(NamedTuple):
+    """The evidence lower bound: the weight of its divergence, reached in epochs."""
+
+    beta: float
+    warmup: int
 
 
 @dataclass(frozen=True)
@@ -24,14 +48,14 @@ class FitPlan:
     """What a fit does, validated and named as the estimators' parameters.
 
     `pca_shortcut` says whether training starts at PCA, `early_stopping` whether rows
-    are held out to stop training and to choose between the network and PCA.
+    are held out to stop training and to choose between the network and PCA. The last
+    fields are what some autoencoders add to the others.
     """
 
     network: Network
     loss: str
     batch_size: int
     pca_shortcut: bool
-    whiten: bool
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
@@ -41,6 +65,10 @@ class FitPlan:
     alpha: float
     verbose: bool
     seeds: Seeds
+    whiten: bool = False
+    noise: Noise | None = None
+    sparsity: Sparsity | None = None
+    bound: Bound | None = None
 
     @property
     def n_components(self) -> int:
@@ -48,11 +76,17 @@ class FitPlan:
 
     @property
     def linear_code(self) -> bool:
-        return self.network.encoder.layers[-1].activation == "linear"
+        """Whether the codes may be PCA's."""
+        return self.network.encoder.linear_output and self.sparsity is None
+
+    @property
+    def free_code(self) -> bool:
+        """Whether the codes may be rotated and scaled at will."""
+        return self.linear_code and self.bound is None
 
     @property
     def linear_output(self) -> bool:
-        return self.network.decoder.layers[-1].activation == "linear"
+        return self.network.decoder.linear_output
 
     @property
     def may_answer_pca(self) -> bool:
@@ -73,6 +107,8 @@ class Program:
     loss: str
     batch_size: int
     noisy_inputs: bool
+    noise: str | None = None
+    sparsity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +121,13 @@ class EarlyStopping:
         Epochs in sequence without improvement before training stops.
     tol : float
         Least relative decrease of the validation loss that counts as improvement.
+    start : int
+        Epochs before patience begins.
     """
 
     patience: int
     tol: float
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +156,14 @@ class Settings:
         Source of the shuffles and of the noise.
     verbose : bool
         Whether to log every epoch.
+    corruption : Corruption or None
+        Of the inputs, never of the targets, of programs with `noise`.
+    code_weight : float
+        Weight of the term that the codes add to the loss.
+    warmup : int
+        Epochs in which that weight grows from zero.
+    share : float
+        What the codes' activity is compared with by the sparsity "kl".
     """
 
     learning_rate: float
@@ -128,6 +175,10 @@ class Settings:
     stopping: EarlyStopping | None
     seed: tuple[int, ...]
     verbose: bool
+    corruption: Corruption | None = None
+    code_weight: float = 0.0
+    warmup: int = 0
+    share: float = 0.5
 
 
 class Split(NamedTuple):

@@ -17,9 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skae._corruption import Corruption, add_gaussian, replace_values
 from skae._keras_backend import StackLayers
 from skae._logging import logger
-from skae._losses import LOSSES
+from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._network import Weights
 from skae._plan import (
     EarlyStopping,
@@ -43,13 +44,34 @@ _WARMUP_EPOCHS = 5
 
 _VALIDATION_BATCH = 1024
 
+# Set apart what a batch draws beside the noise of its inputs.
+_CORRUPTION_SEED, _DONOR_SEED, _POSTERIOR_SEED = [1, 0], [2, 0], [3, 0]
+_HELD_OUT_SEED = 1
+
+# Keeps the noise's variance, and so the bound, finite. In units of training the data's
+# mean variance is 1.
+_SMALLEST_ERROR = 1e-6
+
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
 _MAX_IDLE_PROGRAMS = 64
 
 
+class Data(NamedTuple):
+    """The rows to reconstruct, and what to reconstruct the held-out ones from.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    held_out_inputs : ndarray of shape (n_held_out, n_features), float32
+    """
+
+    X: np.ndarray
+    held_out_inputs: np.ndarray
+
+
 def train(
-    program: Program, settings: Settings, X: np.ndarray, rows: Split, start: Weights
+    program: Program, settings: Settings, data: Data, rows: Split, start: Weights
 ) -> Outcome:
     """Train a network from the weights `start`.
 
@@ -57,7 +79,7 @@ def train(
     ----------
     program : Program
     settings : Settings
-    X : ndarray of shape (n_samples, n_features), float32
+    data : Data
     rows : Split
     start : Weights
 
@@ -70,18 +92,17 @@ def train(
     """
     with _lease(program) as compiled:
         compiled.reset(start)
-        return _run_epochs(compiled, settings, X, rows)
+        return _run_epochs(compiled, settings, data, rows)
 
 
 def _run_epochs(
-    compiled: CompiledProgram, settings: Settings, X: np.ndarray, rows: Split
+    compiled: CompiledProgram, settings: Settings, data: Data, rows: Split
 ) -> Outcome:
-    epochs = _epochs(compiled.program.batch_size, settings, rows)
-    data = tf.constant(X)
+    epochs = _epochs(compiled.program, settings, data, rows)
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
         for epoch in epochs:
-            progress.note(*compiled.run_epoch(data, epoch))
+            progress.note(*compiled.run_epoch(epoch))
             if progress.should_stop:
                 break
     except KeyboardInterrupt:
@@ -91,34 +112,55 @@ def _run_epochs(
     return progress.finish()
 
 
-def _epochs(batch_size: int, settings: Settings, rows: Split) -> Iterator[_Epoch]:
+def _epochs(
+    program: Program, settings: Settings, data: Data, rows: Split
+) -> Iterator[_Epoch]:
     """Prepare the epochs one after another, each in an order of its own."""
     rng = np.random.default_rng(settings.seed)
+    held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
+    batch_size = program.batch_size
+    n_held_out = len(rows.held_out)
     batches = _batched(rows.train, batch_size)
     mask = _batched(np.ones(len(rows.train)), batch_size)
-    held_out_mask = _batched(np.ones(len(rows.held_out)), _VALIDATION_BATCH)
+    held_out_mask = _batched(np.ones(n_held_out), _VALIDATION_BATCH)
     rates = _learning_rates(len(batches), settings)
     step_sizes = _step_sizes(rates)
     decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
+    nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
+    corruption = settings.corruption or nothing
     epoch = _Epoch(
+        tf.constant(data.X),
+        tf.constant(data.held_out_inputs),
         _integers(batches),
         _floats(mask / mask.sum(axis=1, keepdims=True)),
         _integers(_batched(rows.held_out, _VALIDATION_BATCH)),
-        _floats(held_out_mask / max(len(rows.held_out), 1)),
+        _integers(_batched(np.arange(n_held_out), _VALIDATION_BATCH)),
+        _floats(held_out_mask / max(n_held_out, 1)),
+        n_rows=_integers(len(rows.train)),
         step_sizes=_floats(step_sizes[0]),
         decay=_floats(decay[0]),
         input_noise=_floats(settings.input_noise),
+        noise_level=_floats(corruption.level),
+        low=_floats(corruption.low),
+        high=_floats(corruption.high),
         alpha=_floats(settings.alpha),
+        share=_floats(settings.share),
+        code_weight=_floats(settings.code_weight),
         seed=_integers([0, 0]),
+        held_out_seed=_integers(held_out_rng.integers(2**31 - 1, size=2)),
     )
     for i in range(settings.n_epochs):
         order = rng.permutation(rows.train)
-        yield epoch._replace(
+        epoch = epoch._replace(
             batches=_integers(_batched(order, batch_size)),
             step_sizes=_floats(step_sizes[i]),
             decay=_floats(decay[i]),
             seed=_integers(rng.integers(2**31 - 1, size=2)),
         )
+        if settings.warmup:
+            grown = min(1.0, (i + 1) / settings.warmup)
+            epoch = epoch._replace(code_weight=_floats(grown * settings.code_weight))
+        yield epoch
 
 
 class _Progress:
@@ -144,8 +186,12 @@ class _Progress:
         self.outcome.weights = self._compiled.unflatten(self._kept)
         return self.outcome
 
-    def note(self, loss: float, val_loss: float) -> None:
+    def note(self, terms: np.ndarray, val_terms: np.ndarray) -> None:
         """Take note of the epoch that has just been trained."""
+        loss, val_loss = (
+            float(self._compiled.objective(np, values, self._settings.code_weight))
+            for values in (terms, val_terms)
+        )
         if not (isfinite(loss) and isfinite(val_loss)):
             self._diverge()
             return
@@ -166,10 +212,12 @@ class _Progress:
         if val_loss < self._best:
             self._best = val_loss
             self._proven = self._kept = self._compiled.copy_weights()
-        if val_loss < self._reference * (1 - stopping.tol):
+        # A logarithm of an error may be negative.
+        least_decrease = stopping.tol * abs(self._reference)
+        if self._reference is np.inf or val_loss < self._reference - least_decrease:
             self._reference = val_loss
             self._n_bad = 0
-        else:
+        elif len(self.outcome.loss) > stopping.start:
             self._n_bad += 1
         self.should_stop = self._n_bad >= stopping.patience
 
@@ -182,55 +230,95 @@ class _Progress:
 
 
 class _Epoch(NamedTuple):
-    """One epoch, as tensors: the arguments of the compiled function beside the data.
+    """One epoch, as tensors: the arguments of the compiled function.
 
     What can be computed for a whole epoch is, outside of the graph: on small networks
     the time of a step is the number of its operations.
 
     Attributes
     ----------
+    X : (n_samples, n_features) float32
+    held_out_inputs : (n_held_out, n_features) float32
     batches : (n_batches, batch_size) int32
         Indices of the rows of each batch.
     weights : (n_batches, batch_size) float32
         One over the batch's number of rows, and 0 where a batch was filled up.
-    held_out, held_out_weights
-        The same for the rows held out; the weights are one over their number.
+    held_out, held_out_places : (n_batches, batch_size) int32
+        Indices of the rows held out, in `X` and in `held_out_inputs`.
+    held_out_weights : (n_batches, batch_size) float32
+        One over the number of rows held out, and 0 where a batch was filled up.
+    n_rows : () int32
+        Number of rows to train on.
     step_sizes : (n_batches,) float32
     decay : () float32
         The share of the kernels that is taken off over the epoch.
-    input_noise, alpha : () float32
-    seed : (2,) int32
+    input_noise, noise_level, alpha, share, code_weight : () float32
+    low, high : (n_features,) or (1,) float32
+    seed, held_out_seed : (2,) int32
     """
 
+    X: Any
+    held_out_inputs: Any
     batches: Any
     weights: Any
     held_out: Any
+    held_out_places: Any
     held_out_weights: Any
+    n_rows: Any
     step_sizes: Any
     decay: Any
     input_noise: Any
+    noise_level: Any
+    low: Any
+    high: Any
     alpha: Any
+    share: Any
+    code_weight: Any
     seed: Any
+    held_out_seed: Any
 
 
-def _epoch_spec(batch_size: int) -> _Epoch:
+def _epoch_spec(batch_size: int, n_features: int) -> _Epoch:
     """Return the types of the tensors.
 
     The number of batches may change without compiling anew. Their size is fixed, which
     spares the graph all arithmetic with shapes.
     """
     scalar = tf.TensorSpec(())
+    values = tf.TensorSpec((None,))
+    rows = tf.TensorSpec((None, n_features))
+    seed = tf.TensorSpec((2,), tf.int32)
+    held_out = tf.TensorSpec((None, _VALIDATION_BATCH), tf.int32)
     return _Epoch(
+        X=rows,
+        held_out_inputs=rows,
         batches=tf.TensorSpec((None, batch_size), tf.int32),
         weights=tf.TensorSpec((None, batch_size)),
-        held_out=tf.TensorSpec((None, _VALIDATION_BATCH), tf.int32),
+        held_out=held_out,
+        held_out_places=held_out,
         held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
-        step_sizes=tf.TensorSpec((None,)),
+        n_rows=tf.TensorSpec((), tf.int32),
+        step_sizes=values,
         decay=scalar,
         input_noise=scalar,
+        noise_level=scalar,
+        low=values,
+        high=values,
         alpha=scalar,
-        seed=tf.TensorSpec((2,), tf.int32),
+        share=scalar,
+        code_weight=scalar,
+        seed=seed,
+        held_out_seed=seed,
     )
+
+
+class _Batch(NamedTuple):
+    """Rows to reconstruct, what from, their weights, and a seed for what is drawn."""
+
+    targets: Any
+    inputs: Any
+    weights: Any
+    seed: Any
 
 
 def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
@@ -272,7 +360,9 @@ def _step_sizes(rates: np.ndarray) -> np.ndarray:
 
 def _is_penalised(stack: Stack) -> list[bool]:
     """Tell which arrays are kernels of the nonlinear path: those to keep small."""
-    return [True, False] * len(stack.layers) + [False] * stack.shortcut
+    places = stack.split([np.zeros(0)] * len(stack.array_shapes))
+    others = len(places.shortcut) + len(places.log_variance)
+    return [True, False] * (len(places.layers) // 2) + [False] * others
 
 
 class CompiledProgram:
@@ -285,8 +375,10 @@ class CompiledProgram:
     def __init__(self, program: Program) -> None:
         self.program = program
         network = program.network
-        self._encoder = StackLayers(network.encoder, "encoder")
-        self._decoder = StackLayers(network.decoder, "decoder")
+        self._variational = network.encoder.log_variance
+        self._n_terms = 2 if self._variational or program.sparsity else 1
+        self._encoder = StackLayers(network.encoder, "encoder", to_train=True)
+        self._decoder = StackLayers(network.decoder, "decoder", to_train=True)
         self._shapes = network.array_shapes
         self._sizes = [int(np.prod(shape)) for shape in self._shapes]
         size = sum(self._sizes)
@@ -297,10 +389,7 @@ class CompiledProgram:
         self._penalised = tf.constant(np.repeat(penalised, self._sizes), tf.float32)
         self._epoch = tf.function(
             self._trace_epoch,
-            input_signature=[
-                tf.TensorSpec((None, network.encoder.n_inputs)),
-                _epoch_spec(program.batch_size),
-            ],
+            input_signature=[_epoch_spec(program.batch_size, network.encoder.n_inputs)],
             autograph=False,
         ).get_concrete_function()
 
@@ -324,47 +413,90 @@ class CompiledProgram:
         ]
         return self.program.network.split(arrays)
 
-    def run_epoch(self, X: tf.Tensor, now: _Epoch) -> tuple[float, float]:
-        """Take one optimizer step a batch; return the training and validation loss.
+    def run_epoch(self, now: _Epoch) -> tuple[np.ndarray, np.ndarray]:
+        """Take one optimizer step a batch; return the terms of the losses.
 
-        The validation loss is 0 where nothing is held out.
+        Those of the training rows come first, then those of the rows held out, which
+        are 0 where there are none. `objective` makes losses of them.
         """
-        losses, val_losses = self._epoch(X, now)
+        terms, val_terms = (terms.numpy() for terms in self._epoch(now))
         # The last batch may have fewer rows, which its mean loss does not show.
         n_rows = 1 / now.weights.numpy()[:, 0]
-        loss = losses.numpy() @ n_rows / n_rows.sum()
-        return float(loss), float(val_losses.numpy().sum())
+        return n_rows @ terms / n_rows.sum(), val_terms.sum(axis=0)
 
-    def _trace_epoch(self, X: tf.Tensor, now: _Epoch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the mean losses of the batches, and the terms of the held-out one."""
+    def objective(self, xp: Any, terms: Any, code_weight: Any) -> Any:
+        """Make a loss of the mean error and, where there is one, the codes' term."""
+        error = terms[0]
+        if self._variational and self.program.loss == "squared_error":
+            # The bound with the noise's best variance, which is the error (Rybkin,
+            # Daniilidis & Levine, 2021, "Simple and effective VAE training with
+            # calibrated decoders"), over the number of features.
+            error = 0.5 * xp.log(error + _SMALLEST_ERROR)
+        return error if self._n_terms == 1 else error + code_weight * terms[1]
+
+    def _trace_epoch(self, now: _Epoch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the terms of the loss of each batch, in training and validation."""
         penalty = now.alpha * self._penalised
 
         def train_on_batch(i: tf.Tensor) -> tf.Tensor:
-            rows = inputs = tf.gather(X, tf.gather(now.batches, i))
-            if self.program.noisy_inputs:
-                seed = tf.stack([now.seed[0], now.seed[1] + i])
-                noise = tf.random.stateless_normal(tf.shape(rows), seed)
-                inputs = rows + now.input_noise * noise
+            rows = tf.gather(now.X, tf.gather(now.batches, i))
+            seed = tf.stack([now.seed[0], now.seed[1] + i])
+            inputs = self._inputs(rows, now, seed)
+            batch = _Batch(rows, inputs, tf.gather(now.weights, i), seed)
             flat = self._flat.value()
             with tf.GradientTape() as tape:
                 tape.watch(flat)
-                loss = self._loss(flat, rows, inputs, tf.gather(now.weights, i))
+                terms = self._terms(flat, batch, now.share)
+                loss = self.objective(keras.ops, terms, now.code_weight)
             gradient = tape.gradient(loss, flat) + penalty * flat
             self._apply_adam(gradient, tf.gather(now.step_sizes, i))
-            return loss
+            return tf.stack(terms)
 
         def validate_batch(i: tf.Tensor) -> tf.Tensor:
-            rows = tf.gather(X, tf.gather(now.held_out, i))
-            return self._loss(
-                self._flat.value(), rows, rows, tf.gather(now.held_out_weights, i)
+            batch = _Batch(
+                tf.gather(now.X, tf.gather(now.held_out, i)),
+                tf.gather(now.held_out_inputs, tf.gather(now.held_out_places, i)),
+                tf.gather(now.held_out_weights, i),
+                tf.stack([now.held_out_seed[0], now.held_out_seed[1] + i]),
             )
+            return tf.stack(self._terms(self._flat.value(), batch, now.share))
 
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
         self._flat.assign_sub(now.decay * self._penalised * self._flat)
-        losses = _for_each(tf.shape(now.batches)[0], train_on_batch)
-        with tf.control_dependencies([losses]):
+        n_batches = tf.shape(now.batches)[0]
+        terms = _for_each(n_batches, train_on_batch, self._n_terms)
+        with tf.control_dependencies([terms]):
             n_held_out = tf.shape(now.held_out)[0]
-        return losses, _for_each(n_held_out, validate_batch)
+        return terms, _for_each(n_held_out, validate_batch, self._n_terms)
+
+    def _inputs(self, rows: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+        """Return what to reconstruct the rows from."""
+        inputs = rows
+        shape = tf.shape(rows)
+        if self.program.noise is not None:
+            inputs = self._corrupted(rows, now, seed + _CORRUPTION_SEED)
+        if self.program.noisy_inputs:
+            normal = tf.random.stateless_normal(shape, seed)
+            inputs = add_gaussian(inputs, normal, now.input_noise)
+        return inputs
+
+    def _corrupted(self, rows: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+        shape = tf.shape(rows)
+        if self.program.noise == "gaussian":
+            normal = tf.random.stateless_normal(shape, seed)
+            return add_gaussian(rows, normal, now.noise_level)
+        uniform = tf.random.stateless_uniform(shape, seed)
+        low, high = now.low, now.high
+        if self.program.noise == "swap":
+            low = high = self._swapped(shape, now, seed + _DONOR_SEED)
+        return replace_values(keras.ops, rows, uniform, now.noise_level, (low, high))
+
+    def _swapped(self, shape: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+        """Draw values of each feature from all rows to train on."""
+        chosen = tf.random.stateless_uniform(shape, seed, 0, now.n_rows, tf.int32)
+        rows = tf.gather(tf.reshape(now.batches, [-1]), chosen)
+        features = tf.broadcast_to(tf.range(shape[1]), shape)
+        return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
 
     def _apply_adam(self, gradient: tf.Tensor, step_size: tf.Tensor) -> None:
         tf.raw_ops.ResourceApplyAdam(
@@ -381,18 +513,35 @@ class CompiledProgram:
             grad=gradient,
         )
 
-    def _loss(
-        self, flat: tf.Tensor, targets: tf.Tensor, inputs: tf.Tensor, weights: tf.Tensor
-    ) -> tf.Tensor:
-        """Return the weighted sum over the rows of their mean loss over features."""
-        outputs = self._reconstruct(flat, inputs)
-        losses = LOSSES[self.program.loss](keras.ops, targets, outputs)
-        # Two operations, and as few in the gradient.
-        total = tf.reduce_sum(tf.matmul(weights[tf.newaxis], losses))
-        return total / targets.shape[1]
+    def _terms(self, flat: tf.Tensor, batch: _Batch, share: tf.Tensor) -> list[Any]:
+        """Return the mean error over features and, where there is one, the codes' term.
 
-    def _reconstruct(self, flat: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        """Run Keras's layers with slices of `flat` in the place of their variables."""
+        Both are weighted sums over the rows.
+        """
+        outputs, heads = self._run(flat, batch)
+        losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
+        # Two operations, and as few in the gradient.
+        weights = batch.weights[tf.newaxis]
+        error = tf.reduce_sum(tf.matmul(weights, losses)) / outputs.shape[1]
+        if self._n_terms == 1:
+            return [error]
+        if self._variational:
+            divergence = kl_to_prior(keras.ops, *heads)
+            return [error, tf.reduce_sum(tf.matmul(weights, divergence))]
+        (code,) = heads
+        if self.program.sparsity == "l1":
+            activity = tf.matmul(weights, l1(keras.ops, code))
+            return [error, tf.reduce_mean(activity)]
+        total = tf.reduce_sum(weights)
+        rate = tf.matmul(weights, code) / total
+        divergence = kl_to_share(keras.ops, share, rate)
+        return [error, total * tf.reduce_mean(divergence)]
+
+    def _run(self, flat: tf.Tensor, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
+        """Run Keras's layers with slices of `flat` in the place of their variables.
+
+        Return the outputs, and the code with its log-variance if it has one.
+        """
         tensors = [
             part if len(shape) == 1 else tf.reshape(part, shape)
             for part, shape in zip(
@@ -402,20 +551,28 @@ class CompiledProgram:
         variables = self._encoder.variables + self._decoder.variables
         mapping = list(zip(variables, tensors, strict=True))
         with keras.StatelessScope(state_mapping=mapping):
-            return self._decoder(self._encoder(inputs))
+            if not self._variational:
+                code = self._encoder(batch.inputs)
+                return self._decoder(code), (code,)
+            mean, log_variance = self._encoder.heads(batch.inputs)
+            log_variance = finite_log_variance(keras.ops, log_variance)
+            seed = batch.seed + _POSTERIOR_SEED
+            normal = tf.random.stateless_normal(tf.shape(mean), seed)
+            code = mean + tf.exp(0.5 * log_variance) * normal
+            return self._decoder(code), (mean, log_variance)
 
 
 def _for_each(
-    n_batches: tf.Tensor, loss: Callable[[tf.Tensor], tf.Tensor]
+    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], tf.Tensor], n_terms: int
 ) -> tf.Tensor:
-    """Return ``loss(i)`` of the batches, one after another, inside the graph."""
-    _, losses = tf.while_loop(
+    """Return ``terms(i)`` of the batches, one after another, inside the graph."""
+    _, collected = tf.while_loop(
         lambda i, _: i < n_batches,
-        lambda i, losses: (i + 1, losses.write(i, loss(i))),
-        [0, tf.TensorArray(tf.float32, n_batches, element_shape=())],
+        lambda i, collected: (i + 1, collected.write(i, terms(i))),
+        [0, tf.TensorArray(tf.float32, n_batches, element_shape=(n_terms,))],
         parallel_iterations=1,
     )
-    return losses.stack()
+    return collected.stack()
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skae._network import Arrays, Network, Stack, Weights
+from skae._network import Arrays, Dense, Layer, Network, Parts, Stack, Weights
 
 # Codes that vary less than this share of the most variable one count as constant.
 _SMALLEST_RELATIVE_CODE = 1e-6
@@ -42,25 +42,45 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def _fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
-    """Return the arrays of ``x -> stack(affine(x))``."""
-    folded = list(arrays)
-    folded[0] = _product(affine.matrix, arrays[0])
-    folded[1] = arrays[1] + affine.shift @ arrays[0]
-    if stack.shortcut:
-        folded[-1] = _product(affine.matrix, arrays[-1])
-        folded[-2] = folded[-2] + affine.shift @ arrays[-1]
-    return folded
+    """Return the arrays of ``x -> stack(affine(x))``.
+
+    A convolution takes a multiple of identity without a shift.
+    """
+    parts = stack.split(arrays)
+    layers, shortcut, head = (
+        list(parts.layers),
+        list(parts.shortcut),
+        parts.log_variance,
+    )
+    layers[:2] = _layer_before(affine, stack.layers[0], *layers[:2])
+    if head and len(stack.layers) == 1:
+        head = _layer_before(affine, stack.layers[0], *head)
+    if shortcut:
+        # The bias of the linear path, wherever that is.
+        biases = layers if len(shortcut) == 1 else shortcut
+        biases[-1] = biases[-1] + affine.shift @ shortcut[0]
+        shortcut[0] = _product(affine.matrix, shortcut[0])
+    return Parts(layers, shortcut, head).all
+
+
+def _layer_before(
+    affine: Affine, layer: Layer, kernel: np.ndarray, bias: np.ndarray
+) -> Arrays:
+    if isinstance(layer, Dense):
+        bias = bias + affine.shift @ kernel
+    return [_product(affine.matrix, kernel), bias]
 
 
 def _fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
     """Return the arrays of ``x -> affine(stack(x))``, whose last layer is linear."""
-    folded = list(arrays)
-    kernel, bias = (-3, -2) if stack.shortcut else (-2, -1)
-    folded[kernel] = _product(arrays[kernel], affine.matrix)
-    folded[bias] = _product(arrays[bias], affine.matrix) + affine.shift
-    if stack.shortcut:
-        folded[-1] = _product(arrays[-1], affine.matrix)
-    return folded
+    parts = stack.split(arrays)
+    *hidden, kernel, bias = parts.layers
+    last = [_product(kernel, affine.matrix), _product(bias, affine.matrix)]
+    shortcut = [_product(array, affine.matrix) for array in parts.shortcut]
+    biases = shortcut if len(shortcut) == 2 else last
+    if isinstance(stack.layers[-1], Dense) or shortcut:
+        biases[-1] = biases[-1] + affine.shift
+    return Parts([*hidden, *last], shortcut, parts.log_variance).all
 
 
 class Units(NamedTuple):

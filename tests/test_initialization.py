@@ -4,10 +4,10 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
 
 from skae._initialization import pca_start, principal_axes, random_weights
-from skae._network import DenseActivations, dense_network
+from skae._network import Activations, dense_network
 from skae._numpy_backend import forward
 
-LINEAR_ENDS = DenseActivations("gelu", "linear", "linear")
+LINEAR_ENDS = Activations("gelu", "linear", "linear")
 
 
 @pytest.mark.parametrize("hidden", [(), (16,), (16, 8)])

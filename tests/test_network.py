@@ -3,13 +3,13 @@ import pickle
 import pytest
 
 from skae._network import (
-    DenseActivations,
+    Activations,
     dense_network,
     from_builtins,
     to_builtins,
 )
 
-ACTIVATIONS = DenseActivations("relu", "tanh", "sigmoid")
+ACTIVATIONS = Activations("relu", "tanh", "sigmoid")
 
 
 def test_decoder_mirrors_encoder():

@@ -3,11 +3,11 @@ import pytest
 from sklearn.decomposition import PCA
 
 from skae._initialization import random_weights
-from skae._network import DenseActivations, dense_network
+from skae._network import Activations, dense_network
 from skae._numpy_backend import forward
 from skae._units import Affine, Units, change_units, code_scale, principal_codes
 
-LINEAR_ENDS = DenseActivations("gelu", "linear", "linear")
+LINEAR_ENDS = Activations("gelu", "linear", "linear")
 
 
 @pytest.mark.parametrize("shortcut", [False, True])
