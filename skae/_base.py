@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 Rows: TypeAlias = "np.ndarray | csr_array"
 
 _FLOATS = (np.float64, np.float32)
-_PARTS = ("encoder", "decoder", "reconstruction")
-_AUTO_BATCH_SIZE = 128
 _SCORE_BLOCK_ROWS = 1024
 
 
@@ -82,7 +81,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __init__(
         self,
-        n_components: int | None,
+        n_components: Any,
         *,
         hidden_layer_sizes: Any,
         activation: str,
@@ -119,13 +118,24 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
+    # What batch_size="auto" stands for.
+    _auto_batch_size: ClassVar[int] = 128
+
+    _keras_parts: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "reconstruction")
+
     @abstractmethod
     def _describe_network(self, n_features: int) -> Network:
         """Describe the network to train on rows of `n_features`."""
 
     def _plan_additions(self) -> dict[str, Any]:
-        """Return the fields of the plan that not all autoencoders have."""
+        """Return the fields of the plan that are not the same for all autoencoders."""
         return {}
+
+    def _describe_codes(self, X: np.ndarray, seed: int) -> None:
+        """Set the fitted attributes that not all autoencoders have.
+
+        They are computed from the rows `X` of the fit, once all others are set.
+        """
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -155,6 +165,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             previous = self._previous_to_resume(plan) if self.warm_start else None
             fitted = fit_network(plan, rows, previous)
             self._set_fitted(fitted)
+            self._describe_codes(rows, plan.seeds.validation)
         if fitted.interrupted:
             raise KeyboardInterrupt
         return self
@@ -190,6 +201,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 self._check_continues(previous.network, plan.network)
             fitted = update_network(plan, rows, previous)
             self._set_fitted(fitted)
+            self._describe_codes(rows, plan.seeds.validation)
         if fitted.interrupted:
             raise KeyboardInterrupt
         return self
@@ -325,8 +337,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             A model with its weights, not compiled.
         """
         check_is_fitted(self)
-        if part not in _PARTS:
-            raise ValueError(f"part must be one of {_PARTS}, got {part!r}.")
+        if part not in self._keras_parts:
+            raise ValueError(f"part must be one of {self._keras_parts}, got {part!r}.")
         backend = import_with_tensorflow("skae._keras_backend")
         model: keras.Model = backend.to_model(
             from_builtins(self._network),
@@ -383,11 +395,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if self.verbose:
             show_progress()
         self._check_range(X)
-        auto_batch_size = self.batch_size == "auto"
+        automatic = isinstance(self.batch_size, str)
         plan = FitPlan(
             network=self._describe_network(X.shape[1]),
             loss=self.loss,
-            batch_size=_AUTO_BATCH_SIZE if auto_batch_size else int(self.batch_size),
+            batch_size=self._auto_batch_size if automatic else int(self.batch_size),
             pca_shortcut=bool(self.pca_shortcut),
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),
@@ -398,8 +410,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             alpha=float(self.alpha),
             verbose=bool(self.verbose),
             seeds=_draw_seeds(self.random_state),
-            **self._plan_additions(),
         )
+        plan = replace(plan, **self._plan_additions())
         if plan.whiten and not plan.free_code:
             raise ValueError(
                 "whiten=True needs a linear code, which this is not: "
@@ -516,22 +528,37 @@ def _as_dense(X: Rows) -> np.ndarray:
 
 
 def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return the squared norms of ``of(rows)``, block by block to bound the memory."""
-    norms = np.empty(X.shape[0])
+    """Return the squared norms of ``of(rows)``."""
+
+    def norms(rows: np.ndarray) -> np.ndarray:
+        block = of(rows)
+        return np.einsum("ij,ij->i", block, block, dtype=np.float64)
+
+    return by_blocks(X, norms)
+
+
+def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return one number a row, computed block by block to bound the memory."""
+    values = np.empty(X.shape[0])
     for rows in gen_batches(X.shape[0], _SCORE_BLOCK_ROWS):
-        block = of(_as_dense(X[rows]))
-        norms[rows] = np.einsum("ij,ij->i", block, block, dtype=np.float64)
-    return norms
+        values[rows] = function(_as_dense(X[rows]))
+    return values
 
 
-def _draw_seeds(random_state: Any) -> Seeds:
-    """Draw the seeds of a fit; for `None` from the operating system's entropy.
+def as_generator(random_state: Any) -> np.random.RandomState:
+    """Turn a `random_state` into a generator, for `None` one of fresh entropy.
 
     scikit-learn would use NumPy's global generator, which is the user's.
     """
     if random_state is None:
-        random_state = np.random.RandomState()
-    rng = check_random_state(random_state)
+        return np.random.RandomState()
+    generator: np.random.RandomState = check_random_state(random_state)
+    return generator
+
+
+def _draw_seeds(random_state: Any) -> Seeds:
+    """Draw the seeds of a fit."""
+    rng = as_generator(random_state)
     return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
 
 

@@ -1,6 +1,10 @@
+"""The denoising autoencoder."""
+
 from __future__ import annotations
+
 from numbers import Real
 from typing import Any, ClassVar
+
 from skae._compat import Interval, StrOptions
 from skae._corruption import NOISES
 from skae._dense import DenseAE
@@ -8,7 +12,198 @@ from skae._plan import Noise
 
 
 class DenoisingAE(DenseAE):
-    """Doc."""
+    """Autoencoder that removes noise.
+
+    It is a :class:`DenseAE` that learns to reconstruct clean rows from corrupted ones
+    [1]_ [2]_: ``reconstruct(X_noisy)`` denoises. Train it on clean rows; the noise is
+    added in training. Codes of rows that differ by such noise are alike, which is also
+    of use where nothing is to be denoised.
+
+    As in `DenseAE`, training starts as PCA, and the network is kept only if it denoises
+    held-out rows better than PCA with as many components does.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Size of the code. It may exceed the number of features or samples.
+
+    noise : {"gaussian", "masking", "salt_and_pepper", "swap"}, default="gaussian"
+        How training rows are corrupted, anew in every batch:
+
+        - "gaussian" adds normal noise;
+        - "masking" sets values to zero [1]_;
+        - "salt_and_pepper" sets values to the feature's least or greatest training
+          value, with equal chances [2]_;
+        - "swap" takes the feature's value from another training row, drawn for each
+          value anew, which suits features of different kinds.
+
+    noise_level : float, default=0.1
+        Strength of the noise. The standard deviation of "gaussian" noise, in units of
+        the data's scale (the root mean variance of the features); otherwise the share
+        of the values that are corrupted, at most 1. Choose it like the noise that is
+        expected.
+
+    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+        Widths of the layers between the input and the code, which the decoder mirrors.
+        ``()`` is the classic network whose only hidden layer is the code. "auto" is
+        ``(256, 128)``.
+
+    activation : str, default="gelu"
+        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
+        "softplus" and "tanh".
+
+    code_activation : str, default="linear"
+        Activation function of the code. With any other than "linear" the PCA start is
+        only an initialisation: codes are returned as the network gives them, and the
+        network is always kept.
+
+    output_activation : str, default="linear"
+        Activation function of the output. With any other than "linear", `X` is used as
+        it is, neither centred nor scaled, and the PCA start is only an initialisation:
+        the network is always kept.
+
+    pca_shortcut : bool, default=True
+        Whether both halves have a linear path beside their layers, which starts as PCA.
+        With `False` the network is the plain stack of layers, it is trained by plain
+        Adam, and it is always kept.
+
+    whiten : bool, default=False
+        Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
+
+    loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
+            default="squared_error"
+        What training minimises, between the reconstruction of the corrupted row and
+        the clean row, and what the network has to do better than PCA in.
+        With a linear output it is measured in units of the root mean variance of the
+        features; the Huber loss turns linear at 1. "binary_crossentropy" needs `X` in
+        [0, 1] and ``output_activation="sigmoid"``.
+
+    alpha : float, default=0.0
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
+        the loss (a mean over rows and features) for all kernels but the linear path's.
+
+    learning_rate_init : float, default=0.003
+        Peak learning rate of Adam. It is reached after five epochs, and decays to
+        zero along a cosine until `max_iter`.
+
+    batch_size : "auto" or int, default="auto"
+        Rows in a minibatch. "auto" is 128.
+
+    max_iter : int, default=100
+        Number of epochs, unless training stops early.
+
+    early_stopping : bool, default=True
+        Whether rows are held out to stop training and to choose between the network and
+        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
+        error. Both reconstruct the clean held-out rows from corrupted ones, the same in
+        every epoch. Where PCA may be the answer, what is held out depends on the rows:
+
+        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
+          epoch are kept;
+        - from 50 rows on, each of five folds in turn, for whole trainings; the network
+          is then trained anew on all rows;
+        - fewer rows cannot decide, and the estimator is PCA.
+
+        With `False` the network is trained on all rows for `max_iter` epochs and always
+        kept.
+
+    validation_fraction : float, default=0.1
+        Share of the rows to hold out, but at least two rows, where it is not done by
+        cross-validation.
+
+    n_iter_no_change : int, default=10
+        Training stops after this many epochs in sequence without improvement of the
+        loss on the rows held out by `validation_fraction`.
+
+    tol : float, default=1e-4
+        Least relative decrease of that loss that counts as an improvement.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the previous fit, if that is a network, instead of
+        starting anew. The parameters that shape the network must be unchanged.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the held-out rows, the order of rows and the
+        training noise. Pass an int for reproducible results. No global generator is
+        used: `None` takes entropy from the operating system.
+
+    verbose : int, default=0
+        With a positive value, every epoch is logged to the logger "skae".
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+
+    mean_ : ndarray of shape (n_features,)
+        Mean of the training rows.
+
+    used_network_ : bool
+        Whether the network is used; otherwise the estimator is PCA of all rows.
+
+    reconstruction_error_ : float
+        Mean squared error, over rows and features and in the squared units of the data,
+        between clean rows and what is reconstructed from corrupted ones: on the
+        held-out rows, or on the training rows if there are none. Where PCA is the
+        answer it is PCA's error.
+
+    pca_reconstruction_error_ : float
+        The same of PCA fitted to the same training rows.
+
+    explained_variance_ratio_ : ndarray of shape (n_components,)
+        Share of the variance along each component. Only where PCA is the answer; the
+        codes of a network do not add up to its explained variance.
+
+    n_iter_ : int
+        Number of epochs trained; at least 1.
+
+    history_ : dict of str to list of float
+        Training loss ("loss", without penalties) and loss on the held-out rows
+        ("val_loss", possibly empty) of each epoch, in the units of training. Where
+        there are folds, "val_loss" is their mean, and so is "loss" where PCA is the
+        answer.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature
+        names that are all strings.
+
+    See Also
+    --------
+    DenseAE : The same without noise, for clean rows.
+
+    Notes
+    -----
+    Held-out rows are corrupted once, so that epochs are compared on equal terms.
+
+    The smoothing noise that `DenseAE` trains with is added to the corruption.
+
+    References
+    ----------
+    .. [1] Vincent, P., Larochelle, H., Bengio, Y., & Manzagol, P.-A. (2008). Extracting
+       and composing robust features with denoising autoencoders. ICML.
+    .. [2] Vincent, P., Larochelle, H., Lajoie, I., Bengio, Y., & Manzagol, P.-A.
+       (2010). Stacked denoising autoencoders. Journal of Machine Learning Research, 11,
+       3371-3408.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import DenoisingAE
+    >>> X = load_digits().data
+    >>> denoiser = DenoisingAE(32, noise_level=0.5, max_iter=30, random_state=0)
+    >>> denoiser.fit(X[300:])  # doctest: +ELLIPSIS
+    DenoisingAE(...)
+    >>> noise = np.random.default_rng(0).normal(0, 2, size=(300, 64))
+    >>> X_noisy = X[:300] + noise
+    >>> denoised = denoiser.reconstruct(X_noisy)
+    >>> bool(np.mean((denoised - X[:300]) ** 2) < np.mean(noise**2) / 2)
+    True
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **DenseAE._parameter_constraints,
@@ -70,6 +265,6 @@ class DenoisingAE(DenseAE):
         if self.noise != "gaussian" and level > 1:
             raise ValueError(
                 f"noise={self.noise!r} needs a noise_level of at most 1, the share of "
-                f"the values to corrupt, got {level:g}."
+                f"the values to corrupt, got noise_level={level:g}."
             )
         return {**super()._plan_additions(), "noise": Noise(self.noise, level)}

@@ -17,20 +17,21 @@ from skae._corruption import Corruption, corrupt
 from skae._initialization import (
     PrincipalAxes,
     linear_start,
+    mirrored_pca_start,
     pca_network,
     pca_start,
     principal_axes,
     random_weights,
 )
-from skae._losses import LOSSES
+from skae._losses import LOSSES, finite_log_variance
 from skae._network import Network, Weights
-from skae._numpy_backend import forward
+from skae._numpy_backend import forward, forward_log_variance
 from skae._plan import (
     EarlyStopping,
     FitPlan,
     Fitted,
-    Outcome,
     Noise,
+    Outcome,
     Program,
     Settings,
     Split,
@@ -38,7 +39,14 @@ from skae._plan import (
 )
 from skae._tensorflow import import_with_tensorflow
 from skae._threads import one_blas_thread_if_small
-from skae._units import Affine, Units, change_units, code_scale, principal_codes
+from skae._units import (
+    Affine,
+    Units,
+    change_units,
+    code_scale,
+    principal_codes,
+    prior_codes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +287,8 @@ def _train(
     if previous is not None:
         start = _resume(plan, data, previous)
     elif plan.pca_shortcut:
-        start = pca_start(plan.network, axes, plan.seeds.initialization)
+        begin = mirrored_pca_start if plan.sparse_code else pca_start
+        start = begin(plan.network, axes, plan.seeds.initialization)
     else:
         start = random_weights(plan.network, plan.seeds.initialization)
     if plan.pca_shortcut:
@@ -406,12 +415,20 @@ def _code_units(scale: np.ndarray) -> Affine:
 def _answer_network(
     plan: FitPlan, data: _Data, trained: _Trained, judgement: _Judgement
 ) -> Fitted:
-    """Return the trained network, its linear codes along their principal axes."""
-    if not plan.free_code:
+    """Return the trained network, its linear codes in their final units.
+
+    Those are the principal axes, or for variational codes the prior's.
+    """
+    if not plan.linear_code:
         return _fitted(plan, data, trained, judgement)
     # In double precision: single would depend on how BLAS shares the work.
-    weights = _as_type(trained.outcome.weights, np.float64)
-    codes = forward(plan.network.encoder, weights.encoder, data.Z.astype(np.float64))
+    encoder = _as_type(trained.outcome.weights, np.float64).encoder
+    Z = data.Z.astype(np.float64)
+    codes = forward(plan.network.encoder, encoder, Z)
+    if plan.bound is not None:
+        log_variance = forward_log_variance(plan.network.encoder, encoder, Z)
+        units = prior_codes(codes, finite_log_variance(np, log_variance))
+        return _fitted(plan, data, trained, judgement, units)
     units = principal_codes(
         codes, data.Z, _unit_scale(plan, data, trained.axes), plan.whiten
     )

@@ -203,3 +203,25 @@ def pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
     components = axes.components * used[:, np.newaxis]
     linear = _linear_weights(axes, components, axes.unit_scale, network.encoder)
     return linear_start(network, linear, seed)
+
+
+def mirrored_pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
+    """Return weights for sparse codes, with which none of them starts idle.
+
+    The first components are PCA's and the next ones their mirror images, so that with
+    codes cut off below zero the pairs still add up to PCA. What is left over starts
+    along random directions, which the decoder ignores at first.
+    """
+    used = axes.scale == axes.unit_scale
+    rank, n_components = int(used.sum()), len(used)
+    axis = np.eye(n_components, rank)
+    mirrored = np.eye(n_components, rank, -rank)
+    rng = np.random.default_rng(seed)
+    random = rng.standard_normal((n_components, rank)) / np.sqrt(max(rank, 1))
+    random[: 2 * rank] = 0
+    encode = (axes.components[:rank] / axes.scale[:rank, np.newaxis]).T
+    decode = axes.components[:rank] * axes.scale[:rank, np.newaxis]
+    encode = encode @ (axis - mirrored + random).T
+    decode = (axis - mirrored) @ decode
+    linear = Weights([encode, -axes.mean @ encode], [decode, axes.mean])
+    return linear_start(network, linear, seed)

@@ -60,7 +60,14 @@ def _conv(layer: Conv, activation: str, name: str) -> list[Any]:
 
 def _max_pool(layer: MaxPool, activation: str, name: str) -> list[Any]:
     pool = _MAX_POOL[len(layer.input_shape) - 1]
-    return [pool(2, padding="same", name=name, **_CHANNELS_LAST)]
+    layers = [pool(2, padding="same", name=name, **_CHANNELS_LAST)]
+    if activation != "linear":
+        layers.append(
+            keras.layers.Activation(
+                activation, dtype="float32", name=f"{name}_activation"
+            )
+        )
+    return layers
 
 
 def _upsample(layer: Upsample, activation: str, name: str) -> list[Any]:
@@ -95,6 +102,8 @@ class StackLayers:
 
     def __init__(self, stack: Stack, name: str, to_train: bool) -> None:
         self._to_train = to_train
+        if to_train:
+            stack = stack.pooled_early()
         self._stack = stack
         self._name = name
         self._layers: list[Any] = []

@@ -7,7 +7,8 @@ or signals takes them in its `input_shape`, channels last.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -30,6 +31,9 @@ ACTIVATIONS = (
     "softplus",
     "softmax",
 )
+
+# Those that never fall, one value at a time.
+_INCREASING = {"relu", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "softplus"}
 
 Arrays = list[np.ndarray]
 Shape = tuple[int, ...]
@@ -96,7 +100,7 @@ class MaxPool:
     """The maximum of every two neighbours in each direction; a last odd one stays."""
 
     input_shape: Shape
-    activation: ClassVar[str] = "linear"
+    activation: str = "linear"
     array_shapes: ClassVar[list[Shape]] = []
 
     @property
@@ -208,6 +212,29 @@ class Stack:
         if isinstance(last, Dense):
             return last.activation == "linear" and last.n_active is None
         return isinstance(last, Conv) and last.activation == "linear"
+
+    def keeping_largest(self, n_active: int) -> Stack:
+        """Return the dense stack with all but the largest outputs of a row zero."""
+        *others, last = self.layers
+        assert isinstance(last, Dense)
+        return replace(self, layers=(*others, replace(last, n_active=n_active)))
+
+    def pooled_early(self) -> Stack:
+        """Return an equal stack that pools before activations where it can.
+
+        The maximum of an increasing function is the function of the maximum, and of
+        fewer values.
+        """
+        layers = list(self.layers)
+        for i, (layer, following) in enumerate(pairwise(self.layers)):
+            if (
+                isinstance(layer, Conv)
+                and isinstance(following, MaxPool)
+                and layer.activation in _INCREASING
+            ):
+                layers[i] = replace(layer, activation="linear")
+                layers[i + 1] = replace(following, activation=layer.activation)
+        return replace(self, layers=tuple(layers))
 
     def split(self, arrays: Arrays) -> Parts:
         """Part the arrays of the stack by their place."""

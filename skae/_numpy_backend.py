@@ -230,6 +230,7 @@ def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     -------
     Y : ndarray of shape (n_rows, stack.n_outputs)
     """
+    stack = stack.pooled_early()
     n_rows = X.shape[0]
     if n_rows == 1 and not issparse(X):
         return _forward_block(stack, arrays, X)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from skae._network import Dense
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -75,9 +77,16 @@ class FitPlan:
         return self.network.encoder.n_outputs
 
     @property
+    def sparse_code(self) -> bool:
+        """Whether most codes of a row are to be inactive."""
+        code = self.network.encoder.layers[-1]
+        n_active = code.n_active if isinstance(code, Dense) else None
+        return self.sparsity is not None or n_active is not None
+
+    @property
     def linear_code(self) -> bool:
         """Whether the codes may be PCA's."""
-        return self.network.encoder.linear_output and self.sparsity is None
+        return self.network.encoder.linear_output and not self.sparse_code
 
     @property
     def free_code(self) -> bool:

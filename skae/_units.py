@@ -72,7 +72,10 @@ def _layer_before(
 
 
 def _fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
-    """Return the arrays of ``x -> affine(stack(x))``, whose last layer is linear."""
+    """Return the arrays of ``x -> affine(stack(x))``, whose last layer is linear.
+
+    A log-variance follows a diagonal matrix.
+    """
     parts = stack.split(arrays)
     *hidden, kernel, bias = parts.layers
     last = [_product(kernel, affine.matrix), _product(bias, affine.matrix)]
@@ -80,7 +83,10 @@ def _fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
     biases = shortcut if len(shortcut) == 2 else last
     if isinstance(stack.layers[-1], Dense) or shortcut:
         biases[-1] = biases[-1] + affine.shift
-    return Parts([*hidden, *last], shortcut, parts.log_variance).all
+    head = parts.log_variance
+    if head:
+        head = [head[0], head[1] + np.log(np.diag(affine.matrix) ** 2)]
+    return Parts([*hidden, *last], shortcut, head).all
 
 
 class Units(NamedTuple):
@@ -150,6 +156,22 @@ def principal_codes(
     if whiten:
         axes = axes / code_scale((scaled - centre) @ axes)
     return Affine(unit_scale[:, np.newaxis] * axes, -centre @ axes)
+
+
+def prior_codes(mean: np.ndarray, log_variance: np.ndarray) -> Affine:
+    """Find the map of variational codes that brings them closest to the prior.
+
+    Of all maps of single codes, this one has the least divergence from a standard
+    normal: over the rows, means and variances add up to mean 0 and variance 1.
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray of shape (n_samples, n_components)
+        Of the codes as trained.
+    """
+    centre = mean.mean(axis=0)
+    scale = np.sqrt(mean.var(axis=0) + np.exp(log_variance).mean(axis=0))
+    return Affine(np.diag(1 / scale), -centre / scale)
 
 
 def code_scale(codes: np.ndarray) -> np.ndarray:

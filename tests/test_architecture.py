@@ -10,12 +10,16 @@ from tests.processes import run
 
 PACKAGE = Path(skae.__file__).parent
 LAYERS = [
-    ["_compat", "_logging", "_losses", "_network", "_tensorflow", "_threads"],
+    [
+        *["_compat", "_corruption", "_logging", "_losses", "_network"],
+        *["_tensorflow", "_threads"],
+    ],
     ["_initialization", "_keras_backend", "_numpy_backend", "_plan", "_units"],
     ["_training"],
     ["_fitting"],
     ["_base"],
-    ["_dense"],
+    ["_conv", "_dense"],
+    ["_denoising", "_sparse", "_vae"],
     ["__init__"],
 ]
 NEEDS_TENSORFLOW = {"_keras_backend", "_training"}
