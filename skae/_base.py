@@ -414,9 +414,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         plan = replace(plan, **self._plan_additions())
         if plan.whiten and not plan.free_code:
             raise ValueError(
-                "whiten=True needs a linear code, which this is not: "
-                f"{plan.network.encoder.layers[-1]}. Set whiten=False or change the "
-                "code."
+                "whiten=True needs n_components and code_activation='linear', got "
+                f"n_components={self.n_components!r} and code_activation="
+                f"{self.code_activation!r}. Set one of them, or whiten=False."
             )
         return plan
 

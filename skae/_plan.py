@@ -99,12 +99,17 @@ class FitPlan:
 
     @property
     def may_answer_pca(self) -> bool:
-        """Whether PCA may be the answer: only its kind of code and output is asked."""
+        """Whether PCA may be the answer: only its kind of code and output is asked.
+
+        A bound with a larger `beta` asks for codes near the prior rather than for the
+        reconstruction.
+        """
         return (
             self.pca_shortcut
             and self.early_stopping
             and self.linear_code
             and self.linear_output
+            and (self.bound is None or self.bound.beta <= 1)
         )
 
 

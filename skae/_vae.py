@@ -48,7 +48,7 @@ class VAETransformer(BaseDense):
     beta : float, default=1.0
         Weight of the divergence of the codes from the prior. With 1 training maximises
         the evidence lower bound; more makes codes more independent of each other, at
-        the price of the reconstruction [3]_.
+        the price of the reconstruction [3]_, and the network is then always kept.
 
     kl_warmup : "auto" or int, default="auto"
         Number of epochs in which that weight grows from zero to `beta` in a straight

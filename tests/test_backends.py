@@ -6,8 +6,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from skae._network import ACTIVATIONS, Dense, Network, Stack, Weights
-from skae._numpy_backend import forward
+from skae._network import (
+    ACTIVATIONS,
+    Activations,
+    Dense,
+    FeatureMaps,
+    Network,
+    Stack,
+    Weights,
+    conv_network,
+)
+from skae._numpy_backend import forward, forward_log_variance
 
 WIDTHS = st.integers(1, 9)
 
@@ -44,6 +53,119 @@ def test_numpy_matches_keras(activation, sizes, n_rows, shortcut, seed):
     output = forward(stack, arrays, X)
     assert output.dtype == np.float32
     np.testing.assert_allclose(output, np.asarray(model(X)), rtol=1e-6, atol=1e-6)
+
+
+SHAPES = st.one_of(
+    st.tuples(st.integers(1, 9), st.integers(1, 3)),
+    st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)),
+)
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+@settings(max_examples=15, deadline=None)
+@given(
+    maps=st.builds(
+        FeatureMaps,
+        SHAPES,
+        st.lists(st.integers(1, 4), min_size=1, max_size=2).map(tuple),
+        st.integers(1, 4),
+    ),
+    n_components=st.sampled_from([None, 2]),
+    shortcut=st.booleans(),
+    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    seed=st.integers(0, 1000),
+)
+def test_numpy_convolves_as_keras_does(
+    half, maps, n_components, shortcut, activation, seed
+):
+    """Of any size, odd ones and single pixels too."""
+    from skae._keras_backend import to_model
+
+    rng = np.random.default_rng(seed)
+    network = conv_network(
+        maps,
+        () if n_components is None else (5, n_components),
+        Activations(activation, "linear", "sigmoid"),
+        shortcut,
+    )
+    weights = network.split(
+        [rng.normal(0, 0.3, shape).astype(np.float32) for shape in network.array_shapes]
+    )
+    stack, arrays = getattr(network, half), getattr(weights, half)
+    X = rng.normal(size=(3, stack.n_inputs)).astype(np.float32)
+    model = to_model(network, weights, half)
+    output = forward(stack, arrays, X)
+    assert output.shape == (3, stack.n_outputs)
+    np.testing.assert_allclose(output, np.asarray(model(X)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu", "gelu"])
+def test_layers_to_train_equal_the_view(activation):
+    """They are in an order, and of operations, that suit training."""
+    import keras
+
+    from skae._keras_backend import StackLayers
+
+    rng = np.random.default_rng(0)
+    network = conv_network(
+        FeatureMaps((6, 5, 1), (4, 3), 3),
+        (5, 2),
+        Activations(activation, activation, activation),
+        shortcut=True,
+    )
+    for stack in (network.encoder, network.decoder):
+        arrays = [rng.normal(0, 0.3, shape) for shape in stack.array_shapes]
+        X = keras.ops.convert_to_tensor(rng.normal(size=(7, stack.n_inputs)), "float32")
+        outputs = []
+        for to_train in (True, False):
+            layers = StackLayers(stack, "half", to_train)
+            layers.set_arrays(arrays)
+            outputs.append(np.asarray(layers(X)))
+        np.testing.assert_allclose(*outputs, atol=1e-5)
+        np.testing.assert_allclose(
+            outputs[0], forward(stack, arrays, np.asarray(X, dtype=float)), atol=1e-5
+        )
+
+
+def test_single_precision_gelu_is_right_for_many_values():
+    """It is computed in another way than for few of them, and than in double."""
+    stack = Stack((Dense(1, 1, "gelu"),))
+    x = np.linspace(-12, 12, 100_001)[:, np.newaxis]
+    double = forward(stack, [np.eye(1), np.zeros(1)], x)
+    single = forward(
+        stack,
+        [np.eye(1, dtype=np.float32), np.zeros(1, np.float32)],
+        x.astype(np.float32),
+    )
+    assert (np.abs(single - double) <= 2.5e-7 * np.maximum(np.abs(x), 1)).all()
+
+
+@pytest.mark.parametrize("n_active", [1, 2, 5])
+def test_largest_values_are_kept_the_first_of_equal_ones(n_active):
+    from skae._keras_backend import to_model
+
+    stack = Stack((Dense(5, 5, n_active=n_active),))
+    arrays = [np.eye(5, dtype=np.float32), np.zeros(5, np.float32)]
+    X = np.float32([[3, 1, 2, 5, 4], [-1, -1, -2, -1, -1], [0, 0, 0, 0, 0]])
+    expected = np.zeros_like(X)
+    for row, kept in zip(expected, X, strict=True):
+        order = sorted(range(5), key=lambda i: (-kept[i], i))[:n_active]
+        row[order] = kept[order]
+    np.testing.assert_array_equal(forward(stack, arrays, X), expected)
+    model = to_model(Network(stack, stack), Weights(arrays, []), "encoder")
+    np.testing.assert_array_equal(np.asarray(model(X)), expected)
+
+
+def test_log_variance_shares_all_but_the_last_layer():
+    rng = np.random.default_rng(0)
+    stack = Stack((Dense(4, 3, "gelu"), Dense(3, 2)), True, log_variance=True)
+    arrays = draw_arrays(stack, rng)
+    X = rng.normal(size=(6, 4)).astype(np.float32)
+    hidden = forward(Stack(stack.layers[:1]), arrays[:2], X)
+    kernel, bias = arrays[-2:]
+    np.testing.assert_allclose(
+        forward_log_variance(stack, arrays, X), hidden @ kernel + bias, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

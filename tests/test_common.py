@@ -5,18 +5,32 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae
+from skae._corruption import NOISES
 
-# The checks fit few rows, where the answer is often PCA; other settings keep the
-# network or make it a plain one.
-SETTINGS = [
-    {},
-    {"pca_shortcut": False},
-    {"early_stopping": False},
-    {"hidden_layer_sizes": ()},
-    {"hidden_layer_sizes": (), "early_stopping": False},
-]
+# The checks fit few rows, where the answer is often PCA: without early stopping, a
+# network is kept. A small one compiles quickly.
+NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), "max_iter": 20}
+SETTINGS = {
+    "ConvAE": [{}, NETWORK, {"n_components": None, "max_iter": 20}],
+    "DenoisingAE": [{}, *({"noise": noise, **NETWORK} for noise in NOISES)],
+    "DenseAE": [
+        {},
+        {"pca_shortcut": False},
+        {"early_stopping": False},
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (), "early_stopping": False},
+    ],
+    "SparseAE": [
+        {},
+        {"sparsity": "kl", **NETWORK},
+        {"sparsity": "topk", **NETWORK},
+    ],
+    "VAETransformer": [{}, NETWORK],
+}
 ESTIMATORS = [
-    getattr(skae, name)(**settings) for name in skae.__all__ for settings in SETTINGS
+    getattr(skae, name)(**settings)
+    for name in skae.__all__
+    for settings in SETTINGS[name]
 ]
 
 

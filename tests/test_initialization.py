@@ -1,11 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
 
-from skae._initialization import pca_start, principal_axes, random_weights
-from skae._network import Activations, dense_network
-from skae._numpy_backend import forward
+from skae._initialization import (
+    mirrored_pca_start,
+    pca_start,
+    principal_axes,
+    random_weights,
+)
+from skae._network import Activations, Network, dense_network
+from skae._numpy_backend import forward, forward_log_variance
 
 LINEAR_ENDS = Activations("gelu", "linear", "linear")
 
@@ -44,6 +51,35 @@ def test_spare_and_constant_directions_start_at_zero():
     codes = forward(network.encoder, start.encoder, X)
     np.testing.assert_allclose(codes[:, 3:], 0, atol=1e-9)
     assert np.isfinite(codes).all()
+
+
+@pytest.mark.parametrize("n_components", [40, 128, 200])
+def test_mirrored_start_is_pca_where_codes_suffice(digits, n_components):
+    """A positive part and a negative one add up to a component of PCA."""
+    activations = Activations("gelu", "relu", "linear")
+    network = dense_network((64, 16, n_components), activations, shortcut=True)
+    axes = principal_axes(digits, n_components)
+    start = mirrored_pca_start(network, axes, seed=0)
+    codes = forward(network.encoder, start.encoder, digits)
+    assert (codes.max(axis=0) > 0).all()
+    if n_components >= 2 * 61:  # three features are constant
+        np.testing.assert_allclose(
+            forward(network.decoder, start.decoder, codes), digits, atol=1e-6
+        )
+
+
+def test_log_variance_starts_as_in_probabilistic_pca(digits):
+    network = dense_network((64, 16, 5), LINEAR_ENDS, shortcut=True)
+    encoder = replace(network.encoder, log_variance=True)
+    start = pca_start(
+        Network(encoder, network.decoder), principal_axes(digits, 5), seed=0
+    )
+    pca = PCA(5, svd_solver="full").fit(digits)
+    log_variance = forward_log_variance(encoder, start.encoder, digits)
+    np.testing.assert_allclose(
+        np.exp(log_variance),
+        np.tile(pca.noise_variance_ / pca.explained_variance_, (len(digits), 1)),
+    )
 
 
 def test_random_start_depends_on_the_seed_alone():
