@@ -4,10 +4,11 @@ import argparse
 import os
 import platform
 
-from benchmarks import checks, quality, serving, speed
+from benchmarks import checks, family, quality, serving, speed
 
 BENCHMARKS = {
     "quality": quality.main,
+    "family": family.main,
     "speed": speed.main,
     "serving": serving.main,
     "checks": checks.main,
@@ -29,12 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=BENCHMARKS)
     parser.add_argument(
-        "--only", nargs="*", help="names of the datasets (quality only)", default=None
+        "--only",
+        nargs="*",
+        help="names of datasets (quality) or of sections (family)",
+        default=None,
     )
     arguments = parser.parse_args()
     print_machine()
-    if arguments.name == "quality":
-        quality.main(arguments.only)
+    if arguments.name in ("quality", "family"):
+        BENCHMARKS[arguments.name](arguments.only)
     else:
         BENCHMARKS[arguments.name]()
 

@@ -2,17 +2,22 @@
 
 import json
 import os
+import sys
 import time
 
 from benchmarks.processes import run
 
 
 def main():
-    result = run("benchmarks.checks", "check_estimator")
-    print(
-        f"\n`check_estimator(DenseAE())`: {result['passed']} of {result['n']} checks "
-        f"passed in {result['seconds']:.1f} s, imports included."
-    )
+    import skae
+
+    for name in skae.__all__:
+        result = run("benchmarks.checks", name)
+        print(
+            f"\n`check_estimator({name}())`: {result['passed']} of {result['n']} "
+            f"checks passed in {result['seconds']:.1f} s, imports included.",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
@@ -21,9 +26,10 @@ if __name__ == "__main__":
     start = time.perf_counter()
     from sklearn.utils.estimator_checks import check_estimator
 
-    from skae import DenseAE
+    import skae
 
-    results = check_estimator(DenseAE(), on_fail=None, on_skip=None)
+    estimator = getattr(skae, sys.argv[1])()
+    results = check_estimator(estimator, on_fail=None, on_skip=None)
     seconds = time.perf_counter() - start
     passed = sum(result["status"] == "passed" for result in results)
     print(json.dumps({"n": len(results), "passed": passed, "seconds": seconds}))

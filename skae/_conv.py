@@ -6,7 +6,7 @@ from math import isqrt, prod
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from skae._base import BaseAutoencoder, check_integers
+from skae._base import BaseAutoencoder, Rows, check_integers
 from skae._compat import Interval, StrOptions
 from skae._network import (
     ACTIVATIONS,
@@ -297,6 +297,15 @@ class ConvAE(BaseAutoencoder):
             Activations(self.activation, self.code_activation, self.output_activation),
             bool(self.pca_shortcut),
         )
+
+    def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
+        if getattr(X, "ndim", 2) > 2:
+            raise ValueError(
+                f"{type(self).__name__} expects flat rows as all of scikit-learn, got "
+                f"X of shape {tuple(X.shape)}. Pass X.reshape(len(X), -1) and "
+                f"image_shape={tuple(X.shape[1:])}."
+            )
+        return super()._validate_rows(X, reset, min_rows)
 
     def _plan_additions(self) -> dict[str, Any]:
         additions = {"whiten": bool(self.whiten)}

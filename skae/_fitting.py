@@ -22,6 +22,7 @@ from skae._initialization import (
     pca_start,
     principal_axes,
     random_weights,
+    variational_pca_network,
 )
 from skae._losses import LOSSES, finite_log_variance
 from skae._network import Network, Weights
@@ -265,13 +266,14 @@ def _settings(plan: FitPlan) -> Settings:
         seed=(plan.seeds.training,),
         verbose=plan.verbose,
     )
+    # The error is a mean over the features, what the codes add goes with its sum.
+    n_features = plan.network.encoder.n_inputs
     if plan.sparsity is not None:
         _, weight, share = plan.sparsity
-        settings = replace(settings, code_weight=weight, share=share)
+        settings = replace(settings, code_weight=weight / n_features, share=share)
     if plan.bound is not None:
-        # The error is a mean over the features, the bound is a sum.
-        weight = plan.bound.beta / plan.network.encoder.n_inputs
-        settings = replace(settings, code_weight=weight, warmup=plan.bound.warmup)
+        beta, warmup = plan.bound
+        settings = replace(settings, code_weight=beta / n_features, warmup=warmup)
     return settings
 
 
@@ -479,15 +481,16 @@ def _answer_pca(
     else:
         error = judgement.pca_error
     outcomes = outcomes or [Outcome(Weights([], []), [error / data.scale**2])]
-    # A variational code is one of unit variance.
-    whiten = plan.whiten or plan.bound is not None
-    network, weights = pca_network(axes, whiten, plan.bound is not None)
+    if plan.bound is None:
+        network, weights = pca_network(axes, plan.whiten)
+    else:
+        network, weights = variational_pca_network(axes)
     return Fitted(
         network=network,
         weights=_as_type(weights, data.X.dtype),
         mean=data.mean.astype(data.X.dtype),
         scale=data.scale,
-        code_scale=np.ones(plan.n_components) if whiten else axes.unit_scale,
+        code_scale=np.ones(plan.n_components) if plan.whiten else axes.unit_scale,
         history={
             "loss": _mean_curve([outcome.loss for outcome in outcomes]),
             "val_loss": _mean_curve([outcome.val_loss for outcome in outcomes]),

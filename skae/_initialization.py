@@ -120,18 +120,30 @@ def principal_axes(
     )
 
 
-def pca_network(
-    axes: PrincipalAxes, whiten: bool, log_variance: bool
-) -> tuple[Network, Weights]:
+def pca_network(axes: PrincipalAxes, whiten: bool) -> tuple[Network, Weights]:
     """Return PCA itself as a network of one linear layer a half."""
     n_components, n_features = axes.components.shape
     network = dense_network((n_features, n_components), _LINEAR, shortcut=False)
-    encoder = replace(network.encoder, log_variance=log_variance)
     scale = np.ones(n_components)
     if whiten:
         varies = axes.scale > _ROUNDING * axes.scale.max(initial=0.0)
         scale = np.where(varies, axes.scale, 1.0)
-    weights = _linear_weights(axes, axes.components, scale, encoder)
+    return network, _linear_weights(axes, axes.components, scale)
+
+
+def variational_pca_network(axes: PrincipalAxes) -> tuple[Network, Weights]:
+    """Return PCA with the posteriors of probabilistic PCA.
+
+    Means and variances of the codes add up to variance 1 over the rows, the prior's.
+    """
+    network, _ = pca_network(axes, whiten=True)
+    encoder = replace(network.encoder, log_variance=True)
+    variance = np.exp(axes.log_posterior_variance)
+    total = np.where(axes.scale == axes.unit_scale, 1 + variance, 1.0)
+    scale = axes.unit_scale * np.sqrt(total)
+    weights = _linear_weights(axes, axes.components, scale)
+    head = [np.zeros_like(weights.encoder[0]), np.log(variance / total)]
+    weights = Weights(weights.encoder + head, weights.decoder)
     return Network(encoder, network.decoder), weights
 
 
@@ -139,15 +151,12 @@ _LINEAR = Activations("linear", "linear", "linear")
 
 
 def _linear_weights(
-    axes: PrincipalAxes, components: np.ndarray, scale: np.ndarray, encoder: Stack
+    axes: PrincipalAxes, components: np.ndarray, scale: np.ndarray
 ) -> Weights:
     """Return the weights of linear layers to codes in multiples of `scale` and back."""
     encode = components.T / scale
-    head = []
-    if encoder.log_variance:
-        head = [np.zeros_like(encode), axes.log_posterior_variance]
     return Weights(
-        [encode, -axes.mean @ encode, *head],
+        [encode, -axes.mean @ encode],
         [components * scale[:, np.newaxis], axes.mean],
     )
 
@@ -201,7 +210,10 @@ def pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
     """
     used = axes.scale == axes.unit_scale
     components = axes.components * used[:, np.newaxis]
-    linear = _linear_weights(axes, components, axes.unit_scale, network.encoder)
+    linear = _linear_weights(axes, components, axes.unit_scale)
+    if network.encoder.log_variance:
+        head = [np.zeros_like(linear.encoder[0]), axes.log_posterior_variance]
+        linear = Weights(linear.encoder + head, linear.decoder)
     return linear_start(network, linear, seed)
 
 

@@ -15,7 +15,7 @@ from skae._plan import Sparsity
 _CODE_ACTIVATIONS = {"l1": "relu", "kl": "sigmoid", "topk": "linear"}
 
 # Judged by `python -m benchmarks family`.
-_AUTO_WEIGHTS = {"l1": 1.0, "kl": 5.0}
+_AUTO_WEIGHTS = {"l1": 0.5, "kl": 2.5}
 
 # A sigmoid is never zero.
 _LEAST_ACTIVE_SIGMOID = 0.1
@@ -41,17 +41,17 @@ class SparseAE(BaseDense):
     sparsity : {"l1", "kl", "topk"}, default="l1"
         What keeps codes inactive:
 
-        - "l1" adds the mean absolute code, times `sparsity_weight`, to the loss;
-        - "kl" adds the mean over the codes of the Kullback-Leibler divergence between a
+        - "l1" adds the sum of the absolute codes, times `sparsity_weight`, to the loss;
+        - "kl" adds the sum over the codes of the Kullback-Leibler divergence between a
           Bernoulli variable of the mean `target_sparsity` and one of the code's mean in
           the batch, times `sparsity_weight`; codes lie between 0 and 1 [1]_;
         - "topk" keeps the largest codes of each row and sets the others to zero, in
           training and afterwards [2]_.
 
     sparsity_weight : "auto" or float, default="auto"
-        Weight of the penalty, beside a loss that is a mean over features in units of
-        their root mean variance. "auto" is 1 for "l1" and 5 for "kl"; "topk" has no
-        penalty.
+        Weight of the penalty, beside a loss that is summed over the features in units
+        of their root mean variance. "auto" is 0.5 for "l1" and 2.5 for "kl"; "topk" has
+        no penalty.
 
     target_sparsity : int or float, default=0.05
         A float between 0 and 1 is a share of the codes, an int a number of them: how

@@ -136,7 +136,7 @@ def _epochs(
         _integers(_batched(rows.held_out, _VALIDATION_BATCH)),
         _integers(_batched(np.arange(n_held_out), _VALIDATION_BATCH)),
         _floats(held_out_mask / max(n_held_out, 1)),
-        n_rows=_integers(len(rows.train)),
+        train_rows=_integers(rows.train),
         step_sizes=_floats(step_sizes[0]),
         decay=_floats(decay[0]),
         input_noise=_floats(settings.input_noise),
@@ -247,8 +247,8 @@ class _Epoch(NamedTuple):
         Indices of the rows held out, in `X` and in `held_out_inputs`.
     held_out_weights : (n_batches, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
-    n_rows : () int32
-        Number of rows to train on.
+    train_rows : (n_train,) int32
+        Indices of all rows to train on.
     step_sizes : (n_batches,) float32
     decay : () float32
         The share of the kernels that is taken off over the epoch.
@@ -264,7 +264,7 @@ class _Epoch(NamedTuple):
     held_out: Any
     held_out_places: Any
     held_out_weights: Any
-    n_rows: Any
+    train_rows: Any
     step_sizes: Any
     decay: Any
     input_noise: Any
@@ -297,7 +297,7 @@ def _epoch_spec(batch_size: int, n_features: int) -> _Epoch:
         held_out=held_out,
         held_out_places=held_out,
         held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
-        n_rows=tf.TensorSpec((), tf.int32),
+        train_rows=tf.TensorSpec((None,), tf.int32),
         step_sizes=values,
         decay=scalar,
         input_noise=scalar,
@@ -322,9 +322,17 @@ class _Batch(NamedTuple):
 
 
 def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
-    """Cut values into batches, the last one filled up with zeros."""
-    batches = np.zeros((-(-len(values) // batch_size), batch_size), values.dtype)
-    batches.reshape(-1)[: len(values)] = values
+    """Cut values into as few batches as possible, filled up with zeros.
+
+    They are of equal length but for one value: a last batch of what is left over would
+    have few rows, and take a step as long as any other.
+    """
+    n_batches = -(-len(values) // batch_size)
+    batches = np.zeros((n_batches, batch_size), values.dtype)
+    if n_batches:
+        shortest, n_longer = divmod(len(values), n_batches)
+        lengths = shortest + (np.arange(n_batches) < n_longer)
+        batches[np.arange(batch_size) < lengths[:, np.newaxis]] = values
     return batches
 
 
@@ -420,7 +428,7 @@ class CompiledProgram:
         are 0 where there are none. `objective` makes losses of them.
         """
         terms, val_terms = (terms.numpy() for terms in self._epoch(now))
-        # The last batch may have fewer rows, which its mean loss does not show.
+        # Batches may differ by a row, which their mean losses do not show.
         n_rows = 1 / now.weights.numpy()[:, 0]
         return n_rows @ terms / n_rows.sum(), val_terms.sum(axis=0)
 
@@ -493,8 +501,9 @@ class CompiledProgram:
 
     def _swapped(self, shape: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
         """Draw values of each feature from all rows to train on."""
-        chosen = tf.random.stateless_uniform(shape, seed, 0, now.n_rows, tf.int32)
-        rows = tf.gather(tf.reshape(now.batches, [-1]), chosen)
+        n_rows = tf.shape(now.train_rows)[0]
+        chosen = tf.random.stateless_uniform(shape, seed, 0, n_rows, tf.int32)
+        rows = tf.gather(now.train_rows, chosen)
         features = tf.broadcast_to(tf.range(shape[1]), shape)
         return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
 
@@ -530,12 +539,11 @@ class CompiledProgram:
             return [error, tf.reduce_sum(tf.matmul(weights, divergence))]
         (code,) = heads
         if self.program.sparsity == "l1":
-            activity = tf.matmul(weights, l1(keras.ops, code))
-            return [error, tf.reduce_mean(activity)]
+            return [error, tf.reduce_sum(tf.matmul(weights, l1(keras.ops, code)))]
         total = tf.reduce_sum(weights)
         rate = tf.matmul(weights, code) / total
         divergence = kl_to_share(keras.ops, share, rate)
-        return [error, total * tf.reduce_mean(divergence)]
+        return [error, total * tf.reduce_sum(divergence)]
 
     def _run(self, flat: tf.Tensor, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
         """Run Keras's layers with slices of `flat` in the place of their variables.

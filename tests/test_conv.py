@@ -76,6 +76,14 @@ def test_shape_that_does_not_fit_is_refused_with_advice(image_shape):
         ConvAE(image_shape=image_shape).fit(random_rows(28))
 
 
+def test_images_that_are_not_flat_are_refused_with_advice():
+    X = np.zeros((5, 6, 7))
+    with pytest.raises(
+        ValueError, match=r"reshape\(len\(X\), -1\) and image_shape=\(6, 7"
+    ):
+        ConvAE().fit(X)
+
+
 @pytest.mark.parametrize("filters", [(), (0,), (2.5,)])
 def test_filters_are_checked(filters):
     with pytest.raises(ValueError, match="filters must"):

@@ -81,13 +81,22 @@ def test_no_code_starts_idle(halves):
     assert (model.active_share_ > 0).all()
 
 
+@pytest.mark.parametrize("sparsity", ["l1", "kl", "topk"])
+def test_few_codes_are_not_all_idle(halves, sparsity):
+    X, X_test = halves
+    model = SparseAE(sparsity=sparsity, **QUICK).fit(X)
+    assert (model.active_share_ > 0).all()
+    assert model.score(X_test) > 0.05
+
+
 def test_penalty_is_part_of_the_loss(halves):
     X, _ = halves
     model = SparseAE(32, early_stopping=False, **QUICK).fit(X)
     codes = model.transform(X)
     scale = X.var(axis=0).mean()
     # Codes are returned as trained, about unit variance at the start.
-    expected = model.reconstruction_error_ / scale + np.abs(codes).mean()
+    penalty = 0.5 * np.abs(codes).sum(axis=1).mean() / X.shape[1]
+    expected = model.reconstruction_error_ / scale + penalty
     assert model.history_["loss"][-1] == pytest.approx(expected, rel=0.1)
 
 

@@ -122,6 +122,18 @@ def test_every_row_counts_in_every_epoch(digits, make, batch_size):
     np.testing.assert_allclose(model.history_["loss"], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("n_samples", [99, 100, 101, 102, 250])
+def test_no_batch_is_much_smaller_than_the_others(n_samples):
+    """A few rows left over would take a step as long as any other."""
+    from skae._training import _batched
+
+    batches = _batched(np.arange(1, n_samples + 1), 50)
+    lengths = (batches > 0).sum(axis=1)
+    assert len(lengths) == -(-n_samples // 50)
+    assert lengths.max() - lengths.min() <= 1
+    np.testing.assert_array_equal(batches[batches > 0], np.arange(1, n_samples + 1))
+
+
 def test_best_epoch_is_kept_and_training_stops_early(digits, make):
     model = make(
         early_stopping=True,

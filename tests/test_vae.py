@@ -126,9 +126,13 @@ def test_answer_pca_has_a_posterior_too(n_samples):
     model = VAETransformer(3, **QUICK).fit(X)
     assert not model.used_network_
     pca = PCA(3, svd_solver="full", whiten=True).fit(X)
-    np.testing.assert_allclose(model.transform(X), pca.transform(X), atol=1e-6)
-    _, std = model.posterior(X)
-    expected = np.sqrt(pca.noise_variance_ / pca.explained_variance_)
+    np.testing.assert_allclose(
+        model.reconstruct(X), pca.inverse_transform(pca.transform(X)), atol=1e-6
+    )
+    mean, std = model.posterior(X)
+    share = pca.noise_variance_ / pca.explained_variance_
+    np.testing.assert_allclose(mean, pca.transform(X) / np.sqrt(1 + share), atol=1e-6)
+    expected = np.sqrt(share / (1 + share))
     np.testing.assert_allclose(std, np.tile(expected, (n_samples, 1)), rtol=1e-6)
     assert np.isfinite(model.elbo(X)).all()
     model.set_params(early_stopping=False).partial_fit(X)
