@@ -216,6 +216,8 @@ class ConvAE(BaseAutoencoder):
     (1797, 64)
     """
 
+    _auto_batch_size = 64
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseAutoencoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
@@ -276,8 +278,6 @@ class ConvAE(BaseAutoencoder):
         self.image_shape = image_shape
         self.filters = filters
         self.kernel_size = kernel_size
-
-    _auto_batch_size = 64
 
     def _describe_network(self, n_features: int) -> Network:
         filters = check_integers(self.filters, "filters")

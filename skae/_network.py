@@ -206,6 +206,11 @@ class Stack:
         return Dense(prod(self.layers[-1].input_shape), self.n_outputs)
 
     @property
+    def dense(self) -> bool:
+        """Whether all layers are fully connected."""
+        return all(isinstance(layer, Dense) for layer in self.layers)
+
+    @property
     def linear_output(self) -> bool:
         """Whether the output is an affine function of what the last layer takes."""
         last = self.layers[-1]
@@ -225,6 +230,8 @@ class Stack:
         The maximum of an increasing function is the function of the maximum, and of
         fewer values.
         """
+        if self.dense:
+            return self
         layers = list(self.layers)
         for i, (layer, following) in enumerate(pairwise(self.layers)):
             if (
@@ -265,8 +272,7 @@ class Network:
     @property
     def dense(self) -> bool:
         """Whether all layers are fully connected."""
-        layers = self.encoder.layers + self.decoder.layers
-        return all(isinstance(layer, Dense) for layer in layers)
+        return self.encoder.dense and self.decoder.dense
 
     def __str__(self) -> str:
         layers = self.encoder.layers + self.decoder.layers

@@ -122,6 +122,17 @@ def test_codes_are_centred_uncorrelated_and_sorted(digits):
     np.testing.assert_allclose(np.cov(codes, rowvar=False), np.eye(4), atol=1e-4)
 
 
+def test_training_goes_on_from_the_answer_pca(digits):
+    model = ConvAE(3, **QUICK).fit(digits[:40] + 5)
+    assert not model.used_network_
+    pca = model.score(digits + 5)
+    model.set_params(learning_rate_init=1e-12).partial_fit(digits + 5)
+    assert model.used_network_
+    assert model.score(digits + 5) == pytest.approx(pca, abs=1e-4)
+    model.set_params(learning_rate_init=1e-3).partial_fit(digits + 5)
+    assert model.score(digits + 5) > pca
+
+
 @pytest.mark.parametrize("pca_shortcut", [True, False])
 @pytest.mark.parametrize("n_components", [3, None])
 def test_partial_fit_goes_on(digits, n_components, pca_shortcut):
