@@ -305,7 +305,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Return minus the squared error of each row's reconstruction.
 
         The lower, the more unusual the row. The sum goes over the row's features; the
-        mean over the rows is not `score`, which is a share of the variance.
+        mean over the rows is not `score`, which is a share of the variance. Nor is it
+        the log-likelihood that the method of this name returns in
+        :class:`~sklearn.decomposition.PCA`.
 
         Parameters
         ----------

@@ -73,6 +73,10 @@ _HOPELESS_STANDARD_ERRORS = -1.0
 # width it shrinks as rows are added, from 1 at this many rows.
 _ROWS_OF_UNIT_NOISE = 300
 
+# Where codes are sparse, their number says little of what PCA leaves: often nothing.
+# The noise is then this share of the root mean variance.
+_SPARSE_NOISE = 0.2
+
 # Such a network's kernels decay by this multiple of the learning rate at each step.
 _WEIGHT_DECAY = 0.1
 
@@ -294,7 +298,7 @@ def _train(
     else:
         start = random_weights(plan.network, plan.seeds.initialization)
     if plan.pca_shortcut:
-        noise = _input_noise(data.Z[split.train], axes)
+        noise = _input_noise(plan, data.Z[split.train], axes)
         settings = replace(settings, input_noise=noise)
     if plan.noise is not None:
         corruption = _corruption(plan, data, plan.noise, split)
@@ -322,8 +326,10 @@ def _train(
     return _Trained(outcome, axes)
 
 
-def _input_noise(Z: np.ndarray, axes: PrincipalAxes) -> float:
+def _input_noise(plan: FitPlan, Z: np.ndarray, axes: PrincipalAxes) -> float:
     error = np.sqrt(np.mean((Z - axes.reconstruct(Z)) ** 2))
+    if plan.sparse_code:
+        error = _SPARSE_NOISE
     return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / len(Z))))
 
 
