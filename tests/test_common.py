@@ -1,5 +1,6 @@
 """scikit-learn's own checks, on every estimator and on its main settings."""
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -37,6 +38,18 @@ ESTIMATORS = [
 @parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("output_activation", ["linear", "softplus"])
+@pytest.mark.parametrize("name", sorted({*skae.__all__} - {"DenoisingAE"}))
+def test_reported_error_is_that_of_the_reconstruction(digits, name, output_activation):
+    """So the units of training have become the data's, offset and all."""
+    X = digits * 3 + 20
+    model = getattr(skae, name)(
+        3, output_activation=output_activation, random_state=0, **NETWORK
+    ).fit(X)
+    error = np.mean((model.reconstruct(X) - X) ** 2)
+    assert model.reconstruction_error_ == pytest.approx(error, rel=1e-3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"pca_shortcut": False}])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
@@ -47,6 +48,14 @@ def test_penalty_leaves_few_codes_active(halves, sparsity):
         model.mean_activation_, codes.mean(axis=0), atol=0.1 * codes.max()
     )
     assert error(model, X_test) < error(PCA(int(n_active)).fit(X), X_test)
+
+
+def test_generalises_far_better_than_pca():
+    """It would not without the noise on its inputs."""
+    X, X_test = train_test_split(load_digits().data, random_state=0)
+    model = SparseAE(128, max_iter=60, random_state=0).fit(X)
+    n_active = int(model.active_share_.sum())
+    assert error(model, X_test) < 0.7 * error(PCA(n_active).fit(X), X_test)
 
 
 @pytest.mark.parametrize("sparsity", ["l1", "kl"])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -152,10 +154,36 @@ def test_bernoulli_rows():
 
 
 def test_far_rows_stay_finite(digits, fitted):
-    mean, std = fitted.posterior(digits[:3] * 1e6)
+    far = np.vstack([digits[:50], -digits[:50]]) * 1e6
+    mean, std = fitted.posterior(far)
     assert np.isfinite(mean).all()
     assert np.isfinite(std).all()
-    assert np.isfinite(fitted.elbo(digits[:3] * 1e6)).all()
+    assert (std > 0).all()
+    assert np.isfinite(fitted.elbo(far)).all()
+
+
+def test_codes_are_drawn_anew_in_every_batch(digits):
+    import tensorflow as tf
+
+    from skae._initialization import pca_start, principal_axes
+    from skae._network import Activations, Network, dense_network
+    from skae._plan import Program
+    from skae._training import CompiledProgram, _Batch
+
+    linear = Activations("linear", "linear", "linear")
+    network = dense_network((64, 2), linear, shortcut=False)
+    network = Network(replace(network.encoder, log_variance=True), network.decoder)
+    compiled = CompiledProgram(Program(network, "squared_error", 8, False))
+    compiled.reset(pca_start(network, principal_axes(digits, 2), seed=0))
+    rows = tf.constant(digits[:8], tf.float32)
+    first, again, other = (
+        compiled._run(
+            compiled._flat.value(), _Batch(rows, rows, None, tf.constant([0, seed]))
+        )[0].numpy()
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any(axis=1).all()
 
 
 def test_training_does_not_stop_before_the_warm_up_is_over(digits):
