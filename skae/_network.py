@@ -51,6 +51,7 @@ class Dense:
     n_outputs: int
     activation: str = "linear"
     n_active: int | None = None
+    weighted: ClassVar[bool] = True
 
     @property
     def input_shape(self) -> Shape:
@@ -80,6 +81,7 @@ class Conv:
     filters: int
     kernel_size: int
     activation: str = "linear"
+    weighted: ClassVar[bool] = True
 
     @property
     def output_shape(self) -> Shape:
@@ -101,6 +103,7 @@ class MaxPool:
 
     input_shape: Shape
     activation: str = "linear"
+    weighted: ClassVar[bool] = False
     array_shapes: ClassVar[list[Shape]] = []
 
     @property
@@ -117,6 +120,7 @@ class Upsample:
 
     output_shape: Shape
     activation: ClassVar[str] = "linear"
+    weighted: ClassVar[bool] = False
     array_shapes: ClassVar[list[Shape]] = []
 
     @property
@@ -245,7 +249,7 @@ class Stack:
 
     def split(self, arrays: Arrays) -> Parts:
         """Part the arrays of the stack by their place."""
-        n_layers = sum(len(layer.array_shapes) for layer in self.layers)
+        n_layers = 2 * sum(layer.weighted for layer in self.layers)
         n_head = 2 if self.log_variance else 0
         end = len(arrays) - n_head
         return Parts(arrays[:n_layers], arrays[n_layers:end], arrays[end:])

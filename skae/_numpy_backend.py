@@ -209,18 +209,19 @@ def _add_shortcut(y: np.ndarray, shortcut: Arrays, X: np.ndarray) -> np.ndarray:
 def _forward_block(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     parts = stack.split(arrays)
     last = len(stack.layers) - 1
-    H, i = X, 0
+    arrays_left = iter(parts.layers)
+    H = X
     for position, layer in enumerate(stack.layers):
-        n_arrays = len(layer.array_shapes)
-        H = H.reshape(-1, *layer.input_shape)
-        H = _OPERATIONS[type(layer)](layer, parts.layers[i : i + n_arrays], H)
-        i += n_arrays
+        if H.shape[1:] != layer.input_shape:
+            H = H.reshape(-1, *layer.input_shape)
+        own = [next(arrays_left), next(arrays_left)] if layer.weighted else []
+        H = _OPERATIONS[type(layer)](layer, own, H)
         if position == last and parts.shortcut:
             H = _add_shortcut(H, parts.shortcut, X)
         H = _FUNCTIONS[layer.activation](H)
         if isinstance(layer, Dense) and layer.n_active is not None:
             H = _keep_largest(H, layer.n_active)
-    return H.reshape(-1, stack.n_outputs)
+    return H if H.ndim == 2 else H.reshape(len(H), -1)
 
 
 def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:

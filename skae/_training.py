@@ -133,34 +133,37 @@ def _epochs(
         tf.constant(data.held_out_inputs),
         _integers(batches),
         _floats(mask / mask.sum(axis=1, keepdims=True)),
-        _integers(_batched(rows.held_out, _VALIDATION_BATCH)),
-        _integers(_batched(np.arange(n_held_out), _VALIDATION_BATCH)),
+        _integers(
+            [
+                _batched(indices, _VALIDATION_BATCH)
+                for indices in (rows.held_out, np.arange(n_held_out))
+            ]
+        ),
         _floats(held_out_mask / max(n_held_out, 1)),
         train_rows=_integers(rows.train),
         step_sizes=_floats(step_sizes[0]),
-        decay=_floats(decay[0]),
-        input_noise=_floats(settings.input_noise),
-        noise_level=_floats(corruption.level),
-        low=_floats(corruption.low),
-        high=_floats(corruption.high),
-        alpha=_floats(settings.alpha),
-        share=_floats(settings.share),
-        code_weight=_floats(settings.code_weight),
-        seed=_integers([0, 0]),
-        held_out_seed=_integers(held_out_rng.integers(2**31 - 1, size=2)),
+        scalars=_floats([0.0] * len(_Scalars._fields)),
+        replacements=_floats([corruption.low, corruption.high]),
+        seeds=_integers([[0, 0], [0, 0]]),
     )
+    held_out_seed = held_out_rng.integers(2**31 - 1, size=2)
     for i in range(settings.n_epochs):
         order = rng.permutation(rows.train)
-        epoch = epoch._replace(
+        grown = min(1.0, (i + 1) / max(settings.warmup, 1))
+        scalars = _Scalars(
+            decay=decay[i],
+            input_noise=settings.input_noise,
+            noise_level=corruption.level,
+            alpha=settings.alpha,
+            share=settings.share,
+            code_weight=grown * settings.code_weight,
+        )
+        yield epoch._replace(
             batches=_integers(_batched(order, batch_size)),
             step_sizes=_floats(step_sizes[i]),
-            decay=_floats(decay[i]),
-            seed=_integers(rng.integers(2**31 - 1, size=2)),
+            scalars=_floats(scalars),
+            seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
         )
-        if settings.warmup:
-            grown = min(1.0, (i + 1) / settings.warmup)
-            epoch = epoch._replace(code_weight=_floats(grown * settings.code_weight))
-        yield epoch
 
 
 class _Progress:
@@ -229,11 +232,26 @@ class _Progress:
         self.should_stop = True
 
 
+class _Scalars(NamedTuple):
+    """Numbers that hold for an epoch.
+
+    `decay` is the share of the kernels that is taken off; the others are as in
+    `Settings` and `Corruption`.
+    """
+
+    decay: Any
+    input_noise: Any
+    noise_level: Any
+    alpha: Any
+    share: Any
+    code_weight: Any
+
+
 class _Epoch(NamedTuple):
     """One epoch, as tensors: the arguments of the compiled function.
 
     What can be computed for a whole epoch is, outside of the graph: on small networks
-    the time of a step is the number of its operations.
+    the time of a step is the number of its operations. Nor are arguments free.
 
     Attributes
     ----------
@@ -243,18 +261,19 @@ class _Epoch(NamedTuple):
         Indices of the rows of each batch.
     weights : (n_batches, batch_size) float32
         One over the batch's number of rows, and 0 where a batch was filled up.
-    held_out, held_out_places : (n_batches, batch_size) int32
+    held_out : (2, n_batches, batch_size) int32
         Indices of the rows held out, in `X` and in `held_out_inputs`.
     held_out_weights : (n_batches, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
     train_rows : (n_train,) int32
         Indices of all rows to train on.
     step_sizes : (n_batches,) float32
-    decay : () float32
-        The share of the kernels that is taken off over the epoch.
-    input_noise, noise_level, alpha, share, code_weight : () float32
-    low, high : (n_features,) or (1,) float32
-    seed, held_out_seed : (2,) int32
+    scalars : (6,) float32
+        The `_Scalars`.
+    replacements : (2, n_features) or (2, 1) float32
+        What corrupted values are replaced by, low and high.
+    seeds : (2, 2) int32
+        Of the training rows and of the rows held out.
     """
 
     X: Any
@@ -262,20 +281,12 @@ class _Epoch(NamedTuple):
     batches: Any
     weights: Any
     held_out: Any
-    held_out_places: Any
     held_out_weights: Any
     train_rows: Any
     step_sizes: Any
-    decay: Any
-    input_noise: Any
-    noise_level: Any
-    low: Any
-    high: Any
-    alpha: Any
-    share: Any
-    code_weight: Any
-    seed: Any
-    held_out_seed: Any
+    scalars: Any
+    replacements: Any
+    seeds: Any
 
 
 def _epoch_spec(batch_size: int, n_features: int) -> _Epoch:
@@ -284,31 +295,19 @@ def _epoch_spec(batch_size: int, n_features: int) -> _Epoch:
     The number of batches may change without compiling anew. Their size is fixed, which
     spares the graph all arithmetic with shapes.
     """
-    scalar = tf.TensorSpec(())
-    values = tf.TensorSpec((None,))
     rows = tf.TensorSpec((None, n_features))
-    seed = tf.TensorSpec((2,), tf.int32)
-    held_out = tf.TensorSpec((None, _VALIDATION_BATCH), tf.int32)
     return _Epoch(
         X=rows,
         held_out_inputs=rows,
         batches=tf.TensorSpec((None, batch_size), tf.int32),
         weights=tf.TensorSpec((None, batch_size)),
-        held_out=held_out,
-        held_out_places=held_out,
+        held_out=tf.TensorSpec((2, None, _VALIDATION_BATCH), tf.int32),
         held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
         train_rows=tf.TensorSpec((None,), tf.int32),
-        step_sizes=values,
-        decay=scalar,
-        input_noise=scalar,
-        noise_level=scalar,
-        low=values,
-        high=values,
-        alpha=scalar,
-        share=scalar,
-        code_weight=scalar,
-        seed=seed,
-        held_out_seed=seed,
+        step_sizes=tf.TensorSpec((None,)),
+        scalars=tf.TensorSpec((len(_Scalars._fields),)),
+        replacements=tf.TensorSpec((2, None)),
+        seeds=tf.TensorSpec((2, 2), tf.int32),
     )
 
 
@@ -444,60 +443,66 @@ class CompiledProgram:
 
     def _trace_epoch(self, now: _Epoch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the terms of the loss of each batch, in training and validation."""
-        penalty = now.alpha * self._penalised
+        scalars = _Scalars(*tf.unstack(now.scalars))
+        seed, held_out_seed = tf.unstack(now.seeds)
+        held_out, places = tf.unstack(now.held_out)
+        penalty = scalars.alpha * self._penalised
 
-        def train_on_batch(i: tf.Tensor) -> tf.Tensor:
+        def train_on_batch(i: tf.Tensor) -> list[tf.Tensor]:
             rows = tf.gather(now.X, tf.gather(now.batches, i))
-            seed = tf.stack([now.seed[0], now.seed[1] + i])
-            inputs = self._inputs(rows, now, seed)
-            batch = _Batch(rows, inputs, tf.gather(now.weights, i), seed)
+            batch_seed = tf.stack([seed[0], seed[1] + i])
+            inputs = self._inputs(rows, now, scalars, batch_seed)
+            batch = _Batch(rows, inputs, tf.gather(now.weights, i), batch_seed)
             flat = self._flat.value()
             with tf.GradientTape() as tape:
                 tape.watch(flat)
-                terms = self._terms(flat, batch, now.share)
-                loss = self.objective(keras.ops, terms, now.code_weight)
+                terms = self._terms(flat, batch, scalars.share)
+                loss = self.objective(keras.ops, terms, scalars.code_weight)
             gradient = tape.gradient(loss, flat) + penalty * flat
             self._apply_adam(gradient, tf.gather(now.step_sizes, i))
-            return tf.stack(terms)
+            return terms
 
-        def validate_batch(i: tf.Tensor) -> tf.Tensor:
+        def validate_batch(i: tf.Tensor) -> list[tf.Tensor]:
             batch = _Batch(
-                tf.gather(now.X, tf.gather(now.held_out, i)),
-                tf.gather(now.held_out_inputs, tf.gather(now.held_out_places, i)),
+                tf.gather(now.X, tf.gather(held_out, i)),
+                tf.gather(now.held_out_inputs, tf.gather(places, i)),
                 tf.gather(now.held_out_weights, i),
-                tf.stack([now.held_out_seed[0], now.held_out_seed[1] + i]),
+                tf.stack([held_out_seed[0], held_out_seed[1] + i]),
             )
-            return tf.stack(self._terms(self._flat.value(), batch, now.share))
+            return self._terms(self._flat.value(), batch, scalars.share)
 
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
-        self._flat.assign_sub(now.decay * self._penalised * self._flat)
+        self._flat.assign_sub(scalars.decay * self._penalised * self._flat)
         n_batches = tf.shape(now.batches)[0]
         terms = _for_each(n_batches, train_on_batch, self._n_terms)
         with tf.control_dependencies([terms]):
-            n_held_out = tf.shape(now.held_out)[0]
+            n_held_out = tf.shape(held_out)[0]
         return terms, _for_each(n_held_out, validate_batch, self._n_terms)
 
-    def _inputs(self, rows: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+    def _inputs(
+        self, rows: tf.Tensor, now: _Epoch, scalars: _Scalars, seed: tf.Tensor
+    ) -> tf.Tensor:
         """Return what to reconstruct the rows from."""
         inputs = rows
-        shape = tf.shape(rows)
         if self.program.noise is not None:
-            inputs = self._corrupted(rows, now, seed + _CORRUPTION_SEED)
+            corruption_seed = seed + _CORRUPTION_SEED
+            inputs = self._corrupted(rows, now, scalars.noise_level, corruption_seed)
         if self.program.noisy_inputs:
-            normal = tf.random.stateless_normal(shape, seed)
-            inputs = add_gaussian(inputs, normal, now.input_noise)
+            normal = tf.random.stateless_normal(tf.shape(rows), seed)
+            inputs = add_gaussian(inputs, normal, scalars.input_noise)
         return inputs
 
-    def _corrupted(self, rows: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+    def _corrupted(
+        self, rows: tf.Tensor, now: _Epoch, level: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
         shape = tf.shape(rows)
         if self.program.noise == "gaussian":
-            normal = tf.random.stateless_normal(shape, seed)
-            return add_gaussian(rows, normal, now.noise_level)
+            return add_gaussian(rows, tf.random.stateless_normal(shape, seed), level)
         uniform = tf.random.stateless_uniform(shape, seed)
-        low, high = now.low, now.high
+        low, high = tf.unstack(now.replacements)
         if self.program.noise == "swap":
             low = high = self._swapped(shape, now, seed + _DONOR_SEED)
-        return replace_values(keras.ops, rows, uniform, now.noise_level, (low, high))
+        return replace_values(keras.ops, rows, uniform, level, (low, high))
 
     def _swapped(self, shape: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
         """Draw values of each feature from all rows to train on."""
@@ -571,16 +576,24 @@ class CompiledProgram:
 
 
 def _for_each(
-    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], tf.Tensor], n_terms: int
+    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], list[tf.Tensor]], n_terms: int
 ) -> tf.Tensor:
     """Return ``terms(i)`` of the batches, one after another, inside the graph."""
-    _, collected = tf.while_loop(
-        lambda i, _: i < n_batches,
-        lambda i, collected: (i + 1, collected.write(i, terms(i))),
-        [0, tf.TensorArray(tf.float32, n_batches, element_shape=(n_terms,))],
-        parallel_iterations=1,
+
+    def collect(i: tf.Tensor, *collected: tf.TensorArray) -> tuple[Any, ...]:
+        written = (
+            values.write(i, term)
+            for values, term in zip(collected, terms(i), strict=True)
+        )
+        return (i + 1, *written)
+
+    empty = [
+        tf.TensorArray(tf.float32, n_batches, element_shape=()) for _ in range(n_terms)
+    ]
+    _, *collected = tf.while_loop(
+        lambda i, *_: i < n_batches, collect, [0, *empty], parallel_iterations=1
     )
-    return collected.stack()
+    return tf.stack([values.stack() for values in collected], axis=1)
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

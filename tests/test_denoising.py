@@ -58,7 +58,7 @@ def as_trained(noise, level, rows, seed=0):
 
     from skae._network import Activations, dense_network
     from skae._plan import Program, Settings, Split
-    from skae._training import CompiledProgram, Data, _epochs
+    from skae._training import CompiledProgram, Data, _epochs, _Scalars
 
     linear = Activations("linear", "linear", "linear")
     network = dense_network((rows.shape[1], 1), linear, shortcut=False)
@@ -74,7 +74,8 @@ def as_trained(noise, level, rows, seed=0):
     epoch = next(_epochs(program, settings, Data(rows, rows[:0]), split))
     clean = tf.constant(rows)
     compiled = CompiledProgram(program)
-    return compiled._inputs(clean, epoch, epoch.seed).numpy()
+    scalars = _Scalars(*tf.unstack(epoch.scalars))
+    return compiled._inputs(clean, epoch, scalars, epoch.seeds[0]).numpy()
 
 
 @pytest.mark.parametrize("kind", NOISES)
