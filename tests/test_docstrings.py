@@ -63,3 +63,17 @@ def test_every_fitted_attribute_is_documented(digits, name):
     fitted = {key for key in pca | model.fit(digits).__dict__ if key.endswith("_")}
     documented = set(re.findall(r"^(\w+_) : ", inspect.getdoc(model), re.MULTILINE))
     assert fitted | {"feature_names_in_"} == documented
+
+
+@pytest.mark.parametrize(
+    "name", ["alpha", "max_iter", "tol", "random_state", "verbose"]
+)
+def test_a_parameter_of_all_is_described_once(name):
+    """Its description is copied, as numpydoc wants it, and stays the same."""
+    described = set()
+    for cls in skae.__all__:
+        text = inspect.getdoc(getattr(skae, cls))
+        described.update(
+            re.findall(rf"^{name} : .*\n(?:    .*\n)+", text, re.MULTILINE)
+        )
+    assert len(described) == 1
