@@ -38,7 +38,7 @@ class VAETransformer(BaseDense):
     :meth:`transform` returns the means and is deterministic. As in :class:`DenseAE`,
     training starts as PCA, and the network is kept only if it reconstructs held-out
     rows from the means better than PCA does. Where PCA is the answer, codes are
-    whitened, and their variances are those of probabilistic PCA.
+    PCA's, scaled to the prior, with the variances of probabilistic PCA.
 
     Parameters
     ----------
