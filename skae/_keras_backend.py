@@ -168,7 +168,8 @@ class StackLayers:
             outputs[0] = activation(add([outputs[0], linear(x)]))
         last = self._stack.layers[-1]
         if isinstance(last, Dense) and last.n_active is not None:
-            outputs[0] = _keep_largest(outputs[0], last.n_active)
+            keep = _keep_about_largest if self._to_train else _keep_largest
+            outputs[0] = keep(outputs[0], last.n_active)
         return tuple(outputs)
 
     @property
@@ -187,9 +188,18 @@ class StackLayers:
 
 
 def _keep_largest(x: Any, n_active: int) -> Any:
-    _, places = keras.ops.top_k(x, n_active)
-    kept = keras.ops.sum(keras.ops.one_hot(places, x.shape[-1], dtype="float32"), 1)
-    return x * kept
+    """Set all but the largest values of each row to zero; of equal ones keep the first.
+
+    Sorting is stable, so that ranks are exact where a threshold would not be.
+    """
+    ranks = keras.ops.argsort(keras.ops.argsort(-x, axis=-1), axis=-1)
+    return x * keras.ops.cast(ranks < n_active, "float32")
+
+
+def _keep_about_largest(x: Any, n_active: int) -> Any:
+    """Do the same, but keep all of equal ones, which is quicker."""
+    largest, _ = keras.ops.top_k(x, n_active)
+    return x * keras.ops.cast(x >= largest[:, -1:], "float32")
 
 
 def to_model(network: Network, weights: Weights, part: str) -> keras.Model:
