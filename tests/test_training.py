@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from skae import DenseAE
+from skae import DenoisingAE, DenseAE, SparseAE, VAETransformer
 
 
 @pytest.fixture
@@ -73,6 +74,29 @@ def test_folds_and_scalar_settings_share_one_compilation(digits, make):
     make(early_stopping=True).fit(digits[:333])
     make(whiten=True).partial_fit(digits[:50])
     assert n_compiled() == before
+
+
+@pytest.mark.parametrize(
+    ("estimator", "grid"),
+    [
+        (DenoisingAE(3), {"noise_level": [0.1, 0.5]}),
+        (SparseAE(3), {"sparsity_weight": [0.1, 1.0]}),
+        (SparseAE(3, sparsity="kl"), {"target_sparsity": [0.1, 0.3]}),
+        (VAETransformer(3), {"beta": [0.5, 2.0], "kl_warmup": [0, 2]}),
+    ],
+)
+def test_what_the_others_add_shares_one_compilation_too(digits, estimator, grid):
+    estimator.set_params(
+        hidden_layer_sizes=(8,), early_stopping=False, max_iter=3, random_state=0
+    )
+    scores = []
+    clone(estimator).fit(digits)
+    before = n_compiled()
+    for parameters in ParameterGrid(grid):
+        model = clone(estimator).set_params(**parameters).fit(digits)
+        scores.append(model.score(digits))
+    assert n_compiled() == before
+    assert len(set(scores)) == len(scores)
 
 
 def test_fitting_again_gives_the_same_weights(digits, make):
