@@ -131,7 +131,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Return the fields of the plan that are not the same for all autoencoders."""
         return {}
 
-    def _describe_codes(self, X: np.ndarray, seed: int) -> None:
+    def _set_additions(self, X: np.ndarray, seed: int) -> None:
         """Set the fitted attributes that not all autoencoders have.
 
         They are computed from the rows `X` of the fit, once all others are set.
@@ -165,7 +165,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             previous = self._previous_to_resume(plan) if self.warm_start else None
             fitted = fit_network(plan, rows, previous)
             self._set_fitted(fitted)
-            self._describe_codes(rows, plan.seeds.validation)
+            self._set_additions(rows, plan.seeds.validation)
         if fitted.interrupted:
             raise KeyboardInterrupt
         return self
@@ -201,7 +201,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 self._check_continues(previous.network, plan.network)
             fitted = update_network(plan, rows, previous)
             self._set_fitted(fitted)
-            self._describe_codes(rows, plan.seeds.validation)
+            self._set_additions(rows, plan.seeds.validation)
         if fitted.interrupted:
             raise KeyboardInterrupt
         return self

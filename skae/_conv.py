@@ -327,7 +327,7 @@ class ConvAE(BaseAutoencoder):
             )
         return shape
 
-    def _describe_codes(self, X: np.ndarray, seed: int) -> None:
+    def _set_additions(self, X: np.ndarray, seed: int) -> None:
         self.image_shape_ = self._image_shape(X.shape[1])
 
 

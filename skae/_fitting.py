@@ -511,12 +511,10 @@ def _answer_pca(
 
 def _error_of(plan: FitPlan, data: _Data, axes: PrincipalAxes) -> float:
     """Return PCA's mean squared error on all rows, in the units of the data."""
-    inputs = _judged_inputs(plan, data, _all_rows(data))
+    inputs = data.X
     units = _input_units(plan, data.mean, data.scale)
-    if plan.noise is None or units is None:
-        inputs = data.X
-    else:
-        inputs = units(inputs)
+    if plan.noise is not None and units is not None:
+        inputs = units(_judged_inputs(plan, data, _all_rows(data)))
     return float(np.mean((data.X - axes.reconstruct(inputs)) ** 2))
 
 

@@ -304,7 +304,7 @@ class SparseAE(BaseDense):
         share = self._target_share()
         return {"sparsity": Sparsity(self.sparsity, float(weight), share)}
 
-    def _describe_codes(self, X: np.ndarray, seed: int) -> None:
+    def _set_additions(self, X: np.ndarray, seed: int) -> None:
         codes = self._encode(X)
         least = _LEAST_ACTIVE_SIGMOID if self.sparsity == "kl" else 0.0
         self.mean_activation_ = codes.mean(axis=0)

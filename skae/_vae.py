@@ -359,17 +359,18 @@ class VAETransformer(BaseDense):
         check_is_fitted(self)
         X = self._validate_rows(X)
         rng = as_generator(random_state)
+        # As fitted, whatever the parameters are now.
+        variance = getattr(self, "noise_variance_", None)
 
         def bound(block: np.ndarray) -> np.ndarray:
             mean, log_variance = self._posterior(block)
             output = self._decode(_draw(mean, log_variance, rng))
-            if self.loss == "squared_error":
-                variance = self.noise_variance_
+            if variance is None:
+                terms = binary_crossentropy(np, block, output)
+            else:
                 terms = 0.5 * (
                     (block - output) ** 2 / variance + np.log(2 * np.pi * variance)
                 )
-            else:
-                terms = binary_crossentropy(np, block, output)
             divergence = kl_to_prior(np, mean, log_variance)
             return -terms.sum(axis=1) - divergence.sum(axis=1)
 
@@ -383,7 +384,7 @@ class VAETransformer(BaseDense):
         log_variance = forward_log_variance(stack, arrays, X)
         return forward(stack, arrays, X), finite_log_variance(np, log_variance)
 
-    def _describe_codes(self, X: np.ndarray, seed: int) -> None:
+    def _set_additions(self, X: np.ndarray, seed: int) -> None:
         mean, log_variance = self._posterior(X)
         self.kl_divergence_ = kl_to_prior(np, mean, log_variance).mean(axis=0)
         self.active_units_ = mean.var(axis=0) > _SMALLEST_ACTIVE_VARIANCE

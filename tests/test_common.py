@@ -1,5 +1,7 @@
 """scikit-learn's own checks, on every estimator and on its main settings."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -50,6 +52,20 @@ def test_reported_error_is_that_of_the_reconstruction(digits, name, output_activ
     ).fit(X)
     error = np.mean((model.reconstruct(X) - X) ** 2)
     assert model.reconstruction_error_ == pytest.approx(error, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", skae.__all__)
+def test_training_goes_on_from_a_pickled_fit(digits, name):
+    model = getattr(skae, name)(4, random_state=0, **NETWORK)
+    model.set_params(max_iter=1).fit(digits)
+    model = pickle.loads(pickle.dumps(model))
+    score = model.score(digits)
+    resumed = pickle.loads(pickle.dumps(model)).set_params(warm_start=True, max_iter=5)
+    assert resumed.fit(digits).score(digits) > score
+    for _ in range(3):
+        model.partial_fit(digits)
+    assert model.n_iter_ == 4
+    assert model.score(digits) > score
 
 
 @pytest.mark.parametrize("settings", [{}, {"pca_shortcut": False}])

@@ -74,6 +74,9 @@ def test_signal():
         *[(64, "relu"), (32, "relu"), (16, "linear"), (32, "relu"), (64, "relu")],
         (140, "sigmoid"),
     )
+    assert model.to_keras().count_params() == (
+        141 * 64 + 65 * 32 + 33 * 16 + 17 * 32 + 33 * 64 + 65 * 140
+    )
 
 
 @pytest.mark.parametrize("cls", [DenoisingAE, SparseAE])
@@ -83,6 +86,7 @@ def test_denoising_and_sparse_networks_are_dense_ones(cls):
     assert layers(model.to_keras()) == dense(
         (16, "relu"), (5, code), (16, "relu"), (20, "linear")
     )
+    assert model.to_keras().count_params() == 21 * 16 + 17 * 5 + 6 * 16 + 17 * 20
 
 
 def test_convolutional():
@@ -138,6 +142,7 @@ def test_variational():
     assert mean.shape == log_variance.shape == (None, 2)
     decoder = model.to_keras("decoder")
     assert layers(decoder) == dense((256, "relu"), (784, "sigmoid"))
+    assert decoder.count_params() == 3 * 256 + 257 * 784
     assert layers(model.to_keras("encoder")) == dense((256, "relu"), (2, "linear"))
 
 

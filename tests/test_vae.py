@@ -111,6 +111,13 @@ def test_beta_trades_the_code_for_the_prior(digits, fitted):
     assert strict.kl_divergence_.sum() < 0.7 * fitted.kl_divergence_.sum()
 
 
+def test_bound_is_that_of_the_fit_whatever_the_parameters_are_now(digits):
+    model = VAETransformer(2, **{**QUICK, "max_iter": 2}).fit(digits)
+    expected = model.elbo(digits, random_state=0)
+    model.set_params(loss="binary_crossentropy", output_activation="sigmoid")
+    np.testing.assert_array_equal(model.elbo(digits, random_state=0), expected)
+
+
 def test_idle_codes_are_told_apart():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1200, 2)) @ rng.normal(size=(2, 6)) * 3
