@@ -28,6 +28,7 @@ from skae._losses import LOSSES, finite_log_variance
 from skae._network import Network, Weights
 from skae._numpy_backend import forward, forward_log_variance
 from skae._plan import (
+    Data,
     EarlyStopping,
     FitPlan,
     Fitted,
@@ -313,9 +314,7 @@ def _train(
     )
     training = import_with_tensorflow("skae._training")
     inputs = _judged_inputs(plan, data, split) if len(split.held_out) else data.Z[:0]
-    outcome = training.train(
-        program, settings, training.Data(data.Z, inputs), split, start
-    )
+    outcome = training.train(program, settings, Data(data.Z, inputs), split, start)
     if outcome.diverged:
         warnings.warn(
             f"{divergence_advice(plan.learning_rate)} The best weights before epoch "

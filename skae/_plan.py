@@ -202,6 +202,19 @@ class Split(NamedTuple):
     held_out: np.ndarray
 
 
+class Data(NamedTuple):
+    """The rows to reconstruct, and what to reconstruct the held-out ones from.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features), float32
+    held_out_inputs : ndarray of shape (n_held_out, n_features), float32
+    """
+
+    X: np.ndarray
+    held_out_inputs: np.ndarray
+
+
 @dataclass
 class Outcome:
     """What training returns.

@@ -17,12 +17,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._corruption import Corruption, add_gaussian, replace_values
+from skae._corruption import add_gaussian, replace_values
+from skae._epochs import (
+    BETA_1,
+    BETA_2,
+    Epoch,
+    Scalars,
+    epoch_spec,
+    prepare_epochs,
+)
 from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._network import Weights
 from skae._plan import (
+    Data,
     EarlyStopping,
     Outcome,
     Program,
@@ -36,17 +45,11 @@ if TYPE_CHECKING:
 
     from skae._network import Stack
 
-# Adam's constants (Kingma & Ba, 2015), as in Keras.
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
-
-# Epochs of linear warm-up before the cosine.
-_WARMUP_EPOCHS = 5
-
-_VALIDATION_BATCH = 1024
+# Adam's last constant, as in Keras; the others are in `_epochs`.
+_EPSILON = 1e-7
 
 # Set apart what a batch draws beside the noise of its inputs.
 _CORRUPTION_SEED, _DONOR_SEED, _POSTERIOR_SEED = [1, 0], [2, 0], [3, 0]
-_HELD_OUT_SEED = 1
 
 # Keeps the noise's variance, and so the bound, finite. In units of training the data's
 # mean variance is 1.
@@ -55,19 +58,6 @@ _SMALLEST_ERROR = 1e-6
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
 _MAX_IDLE_PROGRAMS = 64
-
-
-class Data(NamedTuple):
-    """The rows to reconstruct, and what to reconstruct the held-out ones from.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_samples, n_features), float32
-    held_out_inputs : ndarray of shape (n_held_out, n_features), float32
-    """
-
-    X: np.ndarray
-    held_out_inputs: np.ndarray
 
 
 def train(
@@ -98,7 +88,7 @@ def train(
 def _run_epochs(
     compiled: CompiledProgram, settings: Settings, data: Data, rows: Split
 ) -> Outcome:
-    epochs = _epochs(compiled.program, settings, data, rows)
+    epochs = prepare_epochs(compiled.program, settings, data, rows)
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
         for epoch in epochs:
@@ -110,60 +100,6 @@ def _run_epochs(
             raise
         progress.outcome.interrupted = True
     return progress.finish()
-
-
-def _epochs(
-    program: Program, settings: Settings, data: Data, rows: Split
-) -> Iterator[_Epoch]:
-    """Prepare the epochs one after another, each in an order of its own."""
-    rng = np.random.default_rng(settings.seed)
-    held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
-    batch_size = program.batch_size
-    n_held_out = len(rows.held_out)
-    batches = _batched(rows.train, batch_size)
-    mask = _batched(np.ones(len(rows.train)), batch_size)
-    held_out_mask = _batched(np.ones(n_held_out), _VALIDATION_BATCH)
-    rates = _learning_rates(len(batches), settings)
-    step_sizes = _step_sizes(rates)
-    decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
-    nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
-    corruption = settings.corruption or nothing
-    epoch = _Epoch(
-        tf.constant(data.X),
-        tf.constant(data.held_out_inputs),
-        _integers(batches),
-        _floats(mask / mask.sum(axis=1, keepdims=True)),
-        _integers(
-            [
-                _batched(indices, _VALIDATION_BATCH)
-                for indices in (rows.held_out, np.arange(n_held_out))
-            ]
-        ),
-        _floats(held_out_mask / max(n_held_out, 1)),
-        train_rows=_integers(rows.train),
-        step_sizes=_floats(step_sizes[0]),
-        scalars=_floats([0.0] * len(_Scalars._fields)),
-        replacements=_floats([corruption.low, corruption.high]),
-        seeds=_integers([[0, 0], [0, 0]]),
-    )
-    held_out_seed = held_out_rng.integers(2**31 - 1, size=2)
-    for i in range(settings.n_epochs):
-        order = rng.permutation(rows.train)
-        grown = min(1.0, (i + 1) / max(settings.warmup, 1))
-        scalars = _Scalars(
-            decay=decay[i],
-            input_noise=settings.input_noise,
-            noise_level=corruption.level,
-            alpha=settings.alpha,
-            share=settings.share,
-            code_weight=grown * settings.code_weight,
-        )
-        yield epoch._replace(
-            batches=_integers(_batched(order, batch_size)),
-            step_sizes=_floats(step_sizes[i]),
-            scalars=_floats(scalars),
-            seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
-        )
 
 
 class _Progress:
@@ -232,85 +168,6 @@ class _Progress:
         self.should_stop = True
 
 
-class _Scalars(NamedTuple):
-    """Numbers that hold for an epoch.
-
-    `decay` is the share of the kernels that is taken off; the others are as in
-    `Settings` and `Corruption`.
-    """
-
-    decay: Any
-    input_noise: Any
-    noise_level: Any
-    alpha: Any
-    share: Any
-    code_weight: Any
-
-
-class _Epoch(NamedTuple):
-    """One epoch, as tensors: the arguments of the compiled function.
-
-    What can be computed for a whole epoch is, outside of the graph: on small networks
-    the time of a step is the number of its operations. Nor are arguments free.
-
-    Attributes
-    ----------
-    X : (n_samples, n_features) float32
-    held_out_inputs : (n_held_out, n_features) float32
-    batches : (n_batches, batch_size) int32
-        Indices of the rows of each batch.
-    weights : (n_batches, batch_size) float32
-        One over the batch's number of rows, and 0 where a batch was filled up.
-    held_out : (2, n_batches, batch_size) int32
-        Indices of the rows held out, in `X` and in `held_out_inputs`.
-    held_out_weights : (n_batches, batch_size) float32
-        One over the number of rows held out, and 0 where a batch was filled up.
-    train_rows : (n_train,) int32
-        Indices of all rows to train on.
-    step_sizes : (n_batches,) float32
-    scalars : (6,) float32
-        The `_Scalars`.
-    replacements : (2, n_features) or (2, 1) float32
-        What corrupted values are replaced by, low and high.
-    seeds : (2, 2) int32
-        Of the training rows and of the rows held out.
-    """
-
-    X: Any
-    held_out_inputs: Any
-    batches: Any
-    weights: Any
-    held_out: Any
-    held_out_weights: Any
-    train_rows: Any
-    step_sizes: Any
-    scalars: Any
-    replacements: Any
-    seeds: Any
-
-
-def _epoch_spec(batch_size: int, n_features: int) -> _Epoch:
-    """Return the types of the tensors.
-
-    The number of batches may change without compiling anew. Their size is fixed, which
-    spares the graph all arithmetic with shapes.
-    """
-    rows = tf.TensorSpec((None, n_features))
-    return _Epoch(
-        X=rows,
-        held_out_inputs=rows,
-        batches=tf.TensorSpec((None, batch_size), tf.int32),
-        weights=tf.TensorSpec((None, batch_size)),
-        held_out=tf.TensorSpec((2, None, _VALIDATION_BATCH), tf.int32),
-        held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
-        train_rows=tf.TensorSpec((None,), tf.int32),
-        step_sizes=tf.TensorSpec((None,)),
-        scalars=tf.TensorSpec((len(_Scalars._fields),)),
-        replacements=tf.TensorSpec((2, None)),
-        seeds=tf.TensorSpec((2, 2), tf.int32),
-    )
-
-
 class _Batch(NamedTuple):
     """Rows to reconstruct, what from, their weights, and a seed for what is drawn."""
 
@@ -318,51 +175,6 @@ class _Batch(NamedTuple):
     inputs: Any
     weights: Any
     seed: Any
-
-
-def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
-    """Cut values into as few batches as possible, filled up with zeros.
-
-    They are of equal length but for one value: a last batch of what is left over would
-    have few rows, and take a step as long as any other.
-    """
-    n_batches = -(-len(values) // batch_size)
-    batches = np.zeros((n_batches, batch_size), values.dtype)
-    if n_batches:
-        shortest, n_longer = divmod(len(values), n_batches)
-        lengths = shortest + (np.arange(n_batches) < n_longer)
-        batches[np.arange(batch_size) < lengths[:, np.newaxis]] = values
-    return batches
-
-
-def _integers(values: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(np.asarray(values, dtype=np.int32))
-
-
-def _floats(values: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(np.asarray(values, dtype=np.float32))
-
-
-def _learning_rates(n_batches: int, settings: Settings) -> np.ndarray:
-    """Return the rates of all steps, of shape (n_epochs, n_batches).
-
-    They warm up in a straight line, then fall to zero along half a cosine (Loshchilov &
-    Hutter, 2017).
-    """
-    shape = (settings.n_epochs, n_batches)
-    if not settings.decaying:
-        return np.full(shape, settings.learning_rate)
-    warmup = min(_WARMUP_EPOCHS, settings.n_epochs / 2)
-    now = (np.arange(settings.n_epochs * n_batches) + 0.5).reshape(shape) / n_batches
-    progress = np.maximum(now - warmup, 0) / (settings.n_epochs - warmup)
-    factor = np.minimum(now / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2
-    return settings.learning_rate * factor
-
-
-def _step_sizes(rates: np.ndarray) -> np.ndarray:
-    """Correct the rates for Adam's moments, which start at zero."""
-    step = np.arange(1, rates.size + 1).reshape(rates.shape)
-    return rates * np.sqrt(1 - _BETA_2**step) / (1 - _BETA_1**step)
 
 
 def _is_penalised(stack: Stack) -> list[bool]:
@@ -396,7 +208,7 @@ class CompiledProgram:
         self._penalised = tf.constant(np.repeat(penalised, self._sizes), tf.float32)
         self._epoch = tf.function(
             self._trace_epoch,
-            input_signature=[_epoch_spec(program.batch_size, network.encoder.n_inputs)],
+            input_signature=[epoch_spec(program.batch_size, network.encoder.n_inputs)],
             autograph=False,
         ).get_concrete_function()
 
@@ -420,7 +232,7 @@ class CompiledProgram:
         ]
         return self.program.network.split(arrays)
 
-    def run_epoch(self, now: _Epoch) -> tuple[np.ndarray, np.ndarray]:
+    def run_epoch(self, now: Epoch) -> tuple[np.ndarray, np.ndarray]:
         """Take one optimizer step a batch; return the terms of the losses.
 
         Those of the training rows come first, then those of the rows held out, which
@@ -441,9 +253,9 @@ class CompiledProgram:
             error = 0.5 * xp.log(error + _SMALLEST_ERROR)
         return error if self._n_terms == 1 else error + code_weight * terms[1]
 
-    def _trace_epoch(self, now: _Epoch) -> tuple[tf.Tensor, tf.Tensor]:
+    def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the terms of the loss of each batch, in training and validation."""
-        scalars = _Scalars(*tf.unstack(now.scalars))
+        scalars = Scalars(*tf.unstack(now.scalars))
         seed, held_out_seed = tf.unstack(now.seeds)
         held_out, places = tf.unstack(now.held_out)
         penalty = scalars.alpha * self._penalised
@@ -480,7 +292,7 @@ class CompiledProgram:
         return terms, _for_each(n_held_out, validate_batch, self._n_terms)
 
     def _inputs(
-        self, rows: tf.Tensor, now: _Epoch, scalars: _Scalars, seed: tf.Tensor
+        self, rows: tf.Tensor, now: Epoch, scalars: Scalars, seed: tf.Tensor
     ) -> tf.Tensor:
         """Return what to reconstruct the rows from."""
         inputs = rows
@@ -493,7 +305,7 @@ class CompiledProgram:
         return inputs
 
     def _corrupted(
-        self, rows: tf.Tensor, now: _Epoch, level: tf.Tensor, seed: tf.Tensor
+        self, rows: tf.Tensor, now: Epoch, level: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         shape = tf.shape(rows)
         if self.program.noise == "gaussian":
@@ -504,7 +316,7 @@ class CompiledProgram:
             low = high = self._swapped(shape, now, seed + _DONOR_SEED)
         return replace_values(keras.ops, rows, uniform, level, (low, high))
 
-    def _swapped(self, shape: tf.Tensor, now: _Epoch, seed: tf.Tensor) -> tf.Tensor:
+    def _swapped(self, shape: tf.Tensor, now: Epoch, seed: tf.Tensor) -> tf.Tensor:
         """Draw values of each feature from all rows to train on."""
         n_rows = tf.shape(now.train_rows)[0]
         chosen = tf.random.stateless_uniform(shape, seed, 0, n_rows, tf.int32)
@@ -521,8 +333,8 @@ class CompiledProgram:
             beta1_power=0.0,
             beta2_power=0.0,
             lr=step_size,
-            beta1=_BETA_1,
-            beta2=_BETA_2,
+            beta1=BETA_1,
+            beta2=BETA_2,
             epsilon=_EPSILON,
             grad=gradient,
         )

@@ -15,6 +15,7 @@ LAYERS = [
         *["_tensorflow", "_threads"],
     ],
     ["_initialization", "_keras_backend", "_numpy_backend", "_plan", "_units"],
+    ["_epochs"],
     ["_training"],
     ["_fitting"],
     ["_base"],
@@ -22,7 +23,7 @@ LAYERS = [
     ["_denoising", "_sparse", "_vae"],
     ["__init__"],
 ]
-NEEDS_TENSORFLOW = {"_keras_backend", "_training"}
+NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_training"}
 # `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
 HEAVY = {"tensorflow", "keras"}
 
@@ -54,7 +55,7 @@ def test_modules_import_only_lower_layers(level):
 
 
 @pytest.mark.parametrize("module", [m for layer in LAYERS for m in layer])
-def test_only_two_modules_import_tensorflow(module):
+def test_only_training_and_keras_import_tensorflow(module):
     roots = {name.split(".")[0] for name in top_level_imports(module)}
     assert bool(roots & HEAVY) == (module in NEEDS_TENSORFLOW)
 

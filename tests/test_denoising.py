@@ -56,9 +56,10 @@ def as_trained(noise, level, rows, seed=0):
     """Return what the compiled function makes of the first batch's rows."""
     import tensorflow as tf
 
+    from skae._epochs import Scalars, prepare_epochs
     from skae._network import Activations, dense_network
-    from skae._plan import Program, Settings, Split
-    from skae._training import CompiledProgram, Data, _epochs, _Scalars
+    from skae._plan import Data, Program, Settings, Split
+    from skae._training import CompiledProgram
 
     linear = Activations("linear", "linear", "linear")
     network = dense_network((rows.shape[1], 1), linear, shortcut=False)
@@ -71,10 +72,10 @@ def as_trained(noise, level, rows, seed=0):
         corruption=Corruption(noise, level, low, high),
     )
     split = Split(np.arange(len(rows)), np.arange(0))
-    epoch = next(_epochs(program, settings, Data(rows, rows[:0]), split))
+    epoch = next(prepare_epochs(program, settings, Data(rows, rows[:0]), split))
     clean = tf.constant(rows)
     compiled = CompiledProgram(program)
-    scalars = _Scalars(*tf.unstack(epoch.scalars))
+    scalars = Scalars(*tf.unstack(epoch.scalars))
     return compiled._inputs(clean, epoch, scalars, epoch.seeds[0]).numpy()
 
 

@@ -149,7 +149,7 @@ def test_every_row_counts_in_every_epoch(digits, make, batch_size):
 @pytest.mark.parametrize("n_samples", [99, 100, 101, 102, 250])
 def test_no_batch_is_much_smaller_than_the_others(n_samples):
     """A few rows left over would take a step as long as any other."""
-    from skae._training import _batched
+    from skae._epochs import _batched
 
     batches = _batched(np.arange(1, n_samples + 1), 50)
     lengths = (batches > 0).sum(axis=1)

@@ -1,0 +1,204 @@
+"""What the compiled loop is given: epochs as tensors, computed in NumPy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from skae._corruption import Corruption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skae._plan import Data, Program, Settings, Split
+
+# Decay of Adam's moments (Kingma & Ba, 2015), as in Keras.
+BETA_1, BETA_2 = 0.9, 0.999
+
+# Epochs of linear warm-up before the cosine.
+_WARMUP_EPOCHS = 5
+
+_VALIDATION_BATCH = 1024
+
+# Sets the draws for held-out rows apart.
+_HELD_OUT_SEED = 1
+
+
+class Scalars(NamedTuple):
+    """Numbers that hold for an epoch.
+
+    `decay` is the share of the kernels that is taken off; the others are as in
+    `Settings` and `Corruption`.
+    """
+
+    decay: Any
+    input_noise: Any
+    noise_level: Any
+    alpha: Any
+    share: Any
+    code_weight: Any
+
+
+class Epoch(NamedTuple):
+    """One epoch, as tensors: the arguments of the compiled function.
+
+    What can be computed for a whole epoch is, outside of the graph: on small networks
+    the time of a step is the number of its operations. Nor are arguments free.
+
+    Attributes
+    ----------
+    X : (n_samples, n_features) float32
+    held_out_inputs : (n_held_out, n_features) float32
+    batches : (n_batches, batch_size) int32
+        Indices of the rows of each batch.
+    weights : (n_batches, batch_size) float32
+        One over the batch's number of rows, and 0 where a batch was filled up.
+    held_out : (2, n_batches, batch_size) int32
+        Indices of the rows held out, in `X` and in `held_out_inputs`.
+    held_out_weights : (n_batches, batch_size) float32
+        One over the number of rows held out, and 0 where a batch was filled up.
+    train_rows : (n_train,) int32
+        Indices of all rows to train on.
+    step_sizes : (n_batches,) float32
+    scalars : (6,) float32
+        The `Scalars`.
+    replacements : (2, n_features) or (2, 1) float32
+        What corrupted values are replaced by, low and high.
+    seeds : (2, 2) int32
+        Of the training rows and of the rows held out.
+    """
+
+    X: Any
+    held_out_inputs: Any
+    batches: Any
+    weights: Any
+    held_out: Any
+    held_out_weights: Any
+    train_rows: Any
+    step_sizes: Any
+    scalars: Any
+    replacements: Any
+    seeds: Any
+
+
+def epoch_spec(batch_size: int, n_features: int) -> Epoch:
+    """Return the types of the tensors.
+
+    The number of batches may change without compiling anew. Their size is fixed, which
+    spares the graph all arithmetic with shapes.
+    """
+    rows = tf.TensorSpec((None, n_features))
+    return Epoch(
+        X=rows,
+        held_out_inputs=rows,
+        batches=tf.TensorSpec((None, batch_size), tf.int32),
+        weights=tf.TensorSpec((None, batch_size)),
+        held_out=tf.TensorSpec((2, None, _VALIDATION_BATCH), tf.int32),
+        held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
+        train_rows=tf.TensorSpec((None,), tf.int32),
+        step_sizes=tf.TensorSpec((None,)),
+        scalars=tf.TensorSpec((len(Scalars._fields),)),
+        replacements=tf.TensorSpec((2, None)),
+        seeds=tf.TensorSpec((2, 2), tf.int32),
+    )
+
+
+def prepare_epochs(
+    program: Program, settings: Settings, data: Data, rows: Split
+) -> Iterator[Epoch]:
+    """Prepare the epochs one after another, each in an order of its own."""
+    rng = np.random.default_rng(settings.seed)
+    held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
+    batch_size = program.batch_size
+    n_held_out = len(rows.held_out)
+    batches = _batched(rows.train, batch_size)
+    mask = _batched(np.ones(len(rows.train)), batch_size)
+    held_out_mask = _batched(np.ones(n_held_out), _VALIDATION_BATCH)
+    rates = _learning_rates(len(batches), settings)
+    step_sizes = _step_sizes(rates)
+    decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
+    nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
+    corruption = settings.corruption or nothing
+    epoch = Epoch(
+        tf.constant(data.X),
+        tf.constant(data.held_out_inputs),
+        _integers(batches),
+        _floats(mask / mask.sum(axis=1, keepdims=True)),
+        _integers(
+            [
+                _batched(indices, _VALIDATION_BATCH)
+                for indices in (rows.held_out, np.arange(n_held_out))
+            ]
+        ),
+        _floats(held_out_mask / max(n_held_out, 1)),
+        train_rows=_integers(rows.train),
+        step_sizes=_floats(step_sizes[0]),
+        scalars=_floats([0.0] * len(Scalars._fields)),
+        replacements=_floats([corruption.low, corruption.high]),
+        seeds=_integers([[0, 0], [0, 0]]),
+    )
+    held_out_seed = held_out_rng.integers(2**31 - 1, size=2)
+    for i in range(settings.n_epochs):
+        order = rng.permutation(rows.train)
+        grown = min(1.0, (i + 1) / max(settings.warmup, 1))
+        scalars = Scalars(
+            decay=decay[i],
+            input_noise=settings.input_noise,
+            noise_level=corruption.level,
+            alpha=settings.alpha,
+            share=settings.share,
+            code_weight=grown * settings.code_weight,
+        )
+        yield epoch._replace(
+            batches=_integers(_batched(order, batch_size)),
+            step_sizes=_floats(step_sizes[i]),
+            scalars=_floats(scalars),
+            seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
+        )
+
+
+def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
+    """Cut values into as few batches as possible, filled up with zeros.
+
+    They are of equal length but for one value: a last batch of what is left over would
+    have few rows, and take a step as long as any other.
+    """
+    n_batches = -(-len(values) // batch_size)
+    batches = np.zeros((n_batches, batch_size), values.dtype)
+    if n_batches:
+        shortest, n_longer = divmod(len(values), n_batches)
+        lengths = shortest + (np.arange(n_batches) < n_longer)
+        batches[np.arange(batch_size) < lengths[:, np.newaxis]] = values
+    return batches
+
+
+def _integers(values: Any) -> tf.Tensor:
+    return tf.convert_to_tensor(np.asarray(values, dtype=np.int32))
+
+
+def _floats(values: Any) -> tf.Tensor:
+    return tf.convert_to_tensor(np.asarray(values, dtype=np.float32))
+
+
+def _learning_rates(n_batches: int, settings: Settings) -> np.ndarray:
+    """Return the rates of all steps, of shape (n_epochs, n_batches).
+
+    They warm up in a straight line, then fall to zero along half a cosine (Loshchilov &
+    Hutter, 2017).
+    """
+    shape = (settings.n_epochs, n_batches)
+    if not settings.decaying:
+        return np.full(shape, settings.learning_rate)
+    warmup = min(_WARMUP_EPOCHS, settings.n_epochs / 2)
+    now = (np.arange(settings.n_epochs * n_batches) + 0.5).reshape(shape) / n_batches
+    progress = np.maximum(now - warmup, 0) / (settings.n_epochs - warmup)
+    factor = np.minimum(now / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2
+    return settings.learning_rate * factor
+
+
+def _step_sizes(rates: np.ndarray) -> np.ndarray:
+    """Correct the rates for Adam's moments, which start at zero."""
+    step = np.arange(1, rates.size + 1).reshape(rates.shape)
+    return rates * np.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
