@@ -52,11 +52,10 @@ def test_swap_takes_the_values_of_the_same_feature():
         assert set(values) == set(feature)
 
 
-def as_trained(noise, level, rows, seed=0):
-    """Return what the compiled function makes of the first batch's rows."""
-    import tensorflow as tf
-
-    from skae._epochs import Scalars, prepare_epochs
+def training_of(noise, level, rows, seed=0):
+    """Return a compiled program with its first epochs, at a rate of nearly nothing."""
+    from skae._epochs import prepare_epochs
+    from skae._initialization import pca_start, principal_axes
     from skae._network import Activations, dense_network
     from skae._plan import Data, Program, Settings, Split
     from skae._training import CompiledProgram
@@ -68,15 +67,37 @@ def as_trained(noise, level, rows, seed=0):
     if noise == "masking":
         low = high = np.zeros(rows.shape[1])
     settings = Settings(
-        *[1e-3, 1, True, 0.0, 0.0, 0.0, None, (seed,), False],
+        *[1e-30, 2, True, 0.0, 0.0, 0.0, None, (seed,), False],
         corruption=Corruption(noise, level, low, high),
     )
     split = Split(np.arange(len(rows)), np.arange(0))
-    epoch = next(prepare_epochs(program, settings, Data(rows, rows[:0]), split))
-    clean = tf.constant(rows)
     compiled = CompiledProgram(program)
+    compiled.reset(pca_start(network, principal_axes(rows, 1), seed=0))
+    return compiled, prepare_epochs(program, settings, Data(rows, rows[:0]), split)
+
+
+def as_trained(noise, level, rows, seed=0):
+    """Return what the compiled function makes of the rows."""
+    import tensorflow as tf
+
+    from skae._epochs import Scalars
+
+    compiled, epochs = training_of(noise, level, rows, seed)
+    epoch = next(epochs)
     scalars = Scalars(*tf.unstack(epoch.scalars))
-    return compiled._inputs(clean, epoch, scalars, epoch.seeds[0]).numpy()
+    return compiled._inputs(tf.constant(rows), epoch, scalars, epoch.seeds[0]).numpy()
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "masking"])
+def test_noise_is_drawn_anew_in_every_batch(noise):
+    """Batches of the same rows would have the same loss if it were not."""
+    rows = np.tile(np.arange(1.0, 65.0, dtype=np.float32), (128, 1))
+    rows[:, 0] = np.tile([1, -1], 64)
+    rows[:, 1] = np.tile([1, -1], 64)
+    compiled, epochs = training_of(noise, 0.3, rows)
+    losses = np.concatenate([compiled._epoch(epoch)[0].numpy() for epoch in epochs])
+    assert losses.shape == (4, 1)
+    assert len(np.unique(losses)) == 4
 
 
 @pytest.mark.parametrize("kind", NOISES)
