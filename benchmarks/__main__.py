@@ -4,11 +4,12 @@ import argparse
 import os
 import platform
 
-from benchmarks import checks, family, quality, serving, speed
+from benchmarks import checks, dimension, family, quality, serving, speed
 
 BENCHMARKS = {
     "quality": quality.main,
     "family": family.main,
+    "dimension": dimension.main,
     "speed": speed.main,
     "serving": serving.main,
     "checks": checks.main,
@@ -32,12 +33,12 @@ def main() -> None:
     parser.add_argument(
         "--only",
         nargs="*",
-        help="names of datasets (quality) or of sections (family)",
+        help="names of datasets (quality) or of sections (family, dimension)",
         default=None,
     )
     arguments = parser.parse_args()
     print_machine()
-    if arguments.name in ("quality", "family"):
+    if arguments.name in ("quality", "family", "dimension"):
         BENCHMARKS[arguments.name](arguments.only)
     else:
         BENCHMARKS[arguments.name]()

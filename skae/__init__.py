@@ -3,6 +3,7 @@
 # Not for its name: from deeper in the stack of imports it takes a tenth longer.
 import sklearn.base  # noqa: F401
 
+from skae._comparison import PCAComparison, compare_with_pca
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
@@ -11,4 +12,12 @@ from skae._vae import VAETransformer
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["ConvAE", "DenoisingAE", "DenseAE", "SparseAE", "VAETransformer"]
+__all__ = [
+    "ConvAE",
+    "DenoisingAE",
+    "DenseAE",
+    "PCAComparison",
+    "SparseAE",
+    "VAETransformer",
+    "compare_with_pca",
+]

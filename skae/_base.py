@@ -33,7 +33,7 @@ from skae._network import (
     to_builtins,
 )
 from skae._numpy_backend import forward
-from skae._plan import FitPlan, Fitted, Seeds
+from skae._plan import FitPlan, Fitted, Ordering, Seeds
 from skae._tensorflow import import_with_tensorflow
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Rows: TypeAlias = "np.ndarray | csr_array"
 
 _FLOATS = (np.float64, np.float32)
 _SCORE_BLOCK_ROWS = 1024
+_CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
 
 
 class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -124,10 +125,17 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     _keras_parts: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "reconstruction")
 
     @abstractmethod
-    def _describe_network(self, n_features: int) -> Network:
+    def _describe_network(self, n_features: int, n_components: Any) -> Network:
         """Describe the network to train on rows of `n_features`."""
 
-    def _plan_additions(self) -> dict[str, Any]:
+    def _n_codes(self, X: np.ndarray, resumed: bool) -> Any:
+        """Return the number of codes to train on the rows `X`.
+
+        `resumed` says whether training goes on from the estimator as it is.
+        """
+        return self.n_components
+
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
         """Return the fields of the plan that are not the same for all autoencoders."""
         return {}
 
@@ -161,8 +169,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         with self._unchanged_on_failure():
             rows = _as_dense(self._validate_rows(X, reset=True, min_rows=2))
-            plan = self._plan(rows)
-            previous = self._previous_to_resume(plan) if self.warm_start else None
+            resumed = self.warm_start and self.__sklearn_is_fitted__()
+            plan = self._plan(rows, resumed)
+            previous = self._previous_to_resume(plan) if resumed else None
             fitted = fit_network(plan, rows, previous)
             self._set_fitted(fitted)
             self._set_additions(rows, plan.seeds.validation)
@@ -195,7 +204,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with self._unchanged_on_failure():
             min_rows = 2 if first else 1
             rows = _as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
-            plan = self._plan(rows)
+            plan = self._plan(rows, resumed=not first)
+            if plan.wanted is not None:
+                raise ValueError(
+                    f"n_components={self.n_components!r} is chosen by `fit`, from all "
+                    "rows. Call it first, or give partial_fit an int."
+                )
             previous = None if first else self._previous()
             if previous is not None:
                 self._check_continues(previous.network, plan.network)
@@ -392,14 +406,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with np.errstate(all="ignore"):
             return bool(np.isfinite(X.sum()))
 
-    def _plan(self, X: np.ndarray) -> FitPlan:
+    def _plan(self, X: np.ndarray, resumed: bool) -> FitPlan:
         """Check what depends on the data, and gather all that a fit needs."""
         if self.verbose:
             show_progress()
         self._check_range(X)
         automatic = isinstance(self.batch_size, str)
         plan = FitPlan(
-            network=self._describe_network(X.shape[1]),
+            network=self._describe_network(X.shape[1], self._n_codes(X, resumed)),
             loss=self.loss,
             batch_size=self._auto_batch_size if automatic else int(self.batch_size),
             pca_shortcut=bool(self.pca_shortcut),
@@ -413,12 +427,19 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             verbose=bool(self.verbose),
             seeds=_draw_seeds(self.random_state),
         )
-        plan = replace(plan, **self._plan_additions())
+        plan = replace(plan, **self._plan_additions(resumed))
         if plan.whiten and not plan.free_code:
             raise ValueError(
                 "whiten=True needs n_components and code_activation='linear', got "
                 f"n_components={self.n_components!r} and code_activation="
                 f"{self.code_activation!r}. Set one of them, or whiten=False."
+            )
+        if plan.ordered and not plan.free_code:
+            raise ValueError(
+                "Ordered codes, and n_components as a share of the variance or 'auto', "
+                "need code_activation='linear', as a code that is cut off is zero. Got "
+                f"n_components={self.n_components!r} and code_activation="
+                f"{self.code_activation!r}."
             )
         return plan
 
@@ -449,7 +470,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _previous_to_resume(self, plan: FitPlan) -> Fitted | None:
         """Return the previous fit if its network can be trained further."""
-        if not self.__sklearn_is_fitted__() or not self.used_network_:
+        if not self.used_network_:
             return None
         previous = self._previous()
         self._check_continues(previous.network, plan.network)
@@ -472,14 +493,20 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.used_network_ = fitted.used_network
         self.reconstruction_error_ = fitted.reconstruction_error
         self.pca_reconstruction_error_ = fitted.pca_reconstruction_error
-        self.__dict__.pop("explained_variance_ratio_", None)
+        for name in ("explained_variance_ratio_", *_CURVES):
+            self.__dict__.pop(name, None)
         if fitted.variance_ratio is not None:
             self.explained_variance_ratio_ = fitted.variance_ratio
+        if fitted.curve is not None:
+            self.reconstruction_curve_ = fitted.curve
+            self.pca_reconstruction_curve_ = fitted.pca_curve
         self._network = to_builtins(fitted.network)
         self._encoder_arrays = fitted.weights.encoder
         self._decoder_arrays = fitted.weights.decoder
         self._scale = fitted.scale
         self._code_scale = fitted.code_scale
+        # A plain tuple, so that the fitted state pickles as builtins and arrays.
+        self._ordering: Any = None if fitted.ordering is None else (*fitted.ordering,)
 
     def _previous(self) -> Fitted:
         return Fitted(
@@ -492,6 +519,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             reconstruction_error=self.reconstruction_error_,
             pca_reconstruction_error=self.pca_reconstruction_error_,
             used_network=self.used_network_,
+            variance_ratio=getattr(self, "explained_variance_ratio_", None),
+            curve=getattr(self, "reconstruction_curve_", None),
+            pca_curve=getattr(self, "pca_reconstruction_curve_", None),
+            ordering=None if self._ordering is None else Ordering._make(self._ordering),
         )
 
     @contextmanager

@@ -279,14 +279,14 @@ class ConvAE(BaseAutoencoder):
         self.filters = filters
         self.kernel_size = kernel_size
 
-    def _describe_network(self, n_features: int) -> Network:
+    def _describe_network(self, n_features: int, n_components: Any) -> Network:
         filters = check_integers(self.filters, "filters")
         if not filters:
             raise ValueError("filters must have at least one number, got none.")
         sizes: tuple[int, ...] = ()
-        if self.n_components is not None:
+        if n_components is not None:
             hidden = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
-            sizes = (*hidden, int(self.n_components))
+            sizes = (*hidden, int(n_components))
         return conv_network(
             FeatureMaps(
                 _with_channels(self._image_shape(n_features)),
@@ -307,7 +307,7 @@ class ConvAE(BaseAutoencoder):
             )
         return super()._validate_rows(X, reset, min_rows)
 
-    def _plan_additions(self) -> dict[str, Any]:
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
         additions = {"whiten": bool(self.whiten)}
         if self.n_components is None:
             additions["pca_shortcut"] = False

@@ -24,8 +24,13 @@ class DenoisingAE(DenseAE):
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code. It may exceed the number of features or samples.
+    n_components : int, float or "auto", default=2
+        Size of the code. It may exceed the number of features or samples. A float
+        between 0 and 1 is the share of the variance that the codes are to explain on
+        rows that are held out; "auto" is the elbow of the share that ordered codes
+        explain [3]_, among as many as PCA needs for 95 %, but 64 at most. For either,
+        ordered codes are trained first; as many of them are kept as are needed and
+        trained without the others for another quarter of the epochs.
 
     noise : {"gaussian", "masking", "salt_and_pepper", "swap"}, default="gaussian"
         How training rows are corrupted, anew in every batch:
@@ -71,6 +76,12 @@ class DenoisingAE(DenseAE):
     whiten : bool, default=False
         Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
 
+    ordered : bool, default=False
+        Whether codes are sorted by what they explain, as PCA's are: the first ones
+        alone reconstruct as well as they can [4]_. Then `truncate` returns the
+        estimator of fewer codes, without another fit. The network is kept only if it
+        is better than PCA at every number of codes. Needs a linear code.
+
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
         What training minimises, between the reconstruction of the corrupted row and
@@ -85,10 +96,10 @@ class DenoisingAE(DenseAE):
 
     learning_rate_init : float, default=0.003
         Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`.
+        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128.
+        Rows in a minibatch. "auto" is 128. Ordered codes are trained on twice as many.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.
@@ -152,8 +163,18 @@ class DenoisingAE(DenseAE):
         The same of PCA fitted to the same training rows.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component. Only where PCA is the answer; the
-        codes of a network do not add up to its explained variance.
+        Share of the variance along each component, where PCA is the answer. With
+        `ordered`, what each code adds to the share that is explained of the rows that
+        `reconstruction_error_` is measured on. Codes of other networks do not add up
+        to what they explain, so these have no such attribute.
+
+    reconstruction_curve_ : ndarray of shape (n_components,)
+        With `ordered`, the error as in `reconstruction_error_` with only the first
+        codes, from one to all of them. Where `n_components` is no int, all numbers of
+        codes that were to choose from, before those kept were trained on.
+
+    pca_reconstruction_curve_ : ndarray of shape (n_components,)
+        The same of PCA fitted to the same training rows.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
@@ -188,6 +209,11 @@ class DenoisingAE(DenseAE):
     .. [2] Vincent, P., Larochelle, H., Lajoie, I., Bengio, Y., & Manzagol, P.-A.
        (2010). Stacked denoising autoencoders. Journal of Machine Learning Research, 11,
        3371-3408.
+    .. [3] Satopää, V., Albrecht, J., Irwin, D., & Raghavan, B. (2011). Finding a
+       "kneedle" in a haystack: Detecting knee points in system behavior. ICDCS
+       Workshops.
+    .. [4] Rippel, O., Gelbart, M., & Adams, R. (2014). Learning ordered
+       representations with nested dropout. ICML.
 
     Examples
     --------
@@ -213,7 +239,7 @@ class DenoisingAE(DenseAE):
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         noise: str = "gaussian",
         noise_level: float = 0.1,
@@ -223,6 +249,7 @@ class DenoisingAE(DenseAE):
         output_activation: str = "linear",
         pca_shortcut: bool = True,
         whiten: bool = False,
+        ordered: bool = False,
         loss: str = "squared_error",
         alpha: float = 0.0,
         learning_rate_init: float = 3e-3,
@@ -244,6 +271,7 @@ class DenoisingAE(DenseAE):
             output_activation=output_activation,
             pca_shortcut=pca_shortcut,
             whiten=whiten,
+            ordered=ordered,
             loss=loss,
             alpha=alpha,
             learning_rate_init=learning_rate_init,
@@ -260,11 +288,11 @@ class DenoisingAE(DenseAE):
         self.noise = noise
         self.noise_level = noise_level
 
-    def _plan_additions(self) -> dict[str, Any]:
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
         level = float(self.noise_level)
         if self.noise != "gaussian" and level > 1:
             raise ValueError(
                 f"noise={self.noise!r} needs a noise_level of at most 1, the share of "
                 f"the values to corrupt, got noise_level={level:g}."
             )
-        return {**super()._plan_additions(), "noise": Noise(self.noise, level)}
+        return {**super()._plan_additions(resumed), "noise": Noise(self.noise, level)}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from skae._answers import truncated
 from skae._base import BaseAutoencoder
-from skae._compat import StrOptions
+from skae._choosing import n_codes_to_try
+from skae._compat import Interval, StrOptions
 from skae._network import ACTIVATIONS, Activations, Network, dense_network
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Judged by `python -m benchmarks quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
@@ -15,10 +24,10 @@ _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 class BaseDense(BaseAutoencoder):
     """What the autoencoders of fully connected layers share: the network."""
 
-    def _describe_network(self, n_features: int) -> Network:
+    def _describe_network(self, n_features: int, n_components: Any) -> Network:
         sizes = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
         return dense_network(
-            (n_features, *sizes, int(self.n_components)),
+            (n_features, *sizes, int(n_components)),
             Activations(
                 self.activation,
                 self._resolved_code_activation(),
@@ -52,8 +61,13 @@ class DenseAE(BaseDense):
 
     Parameters
     ----------
-    n_components : int, default=2
-        Size of the code. It may exceed the number of features or samples.
+    n_components : int, float or "auto", default=2
+        Size of the code. It may exceed the number of features or samples. A float
+        between 0 and 1 is the share of the variance that the codes are to explain on
+        rows that are held out; "auto" is the elbow of the share that ordered codes
+        explain [5]_, among as many as PCA needs for 95 %, but 64 at most. For either,
+        ordered codes are trained first; as many of them are kept as are needed and
+        trained without the others for another quarter of the epochs.
 
     hidden_layer_sizes : "auto" or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
@@ -83,6 +97,12 @@ class DenseAE(BaseDense):
     whiten : bool, default=False
         Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
 
+    ordered : bool, default=False
+        Whether codes are sorted by what they explain, as PCA's are: the first ones
+        alone reconstruct as well as they can [6]_. Then `truncate` returns the
+        estimator of fewer codes, without another fit. The network is kept only if it
+        is better than PCA at every number of codes. Needs a linear code.
+
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
         What training minimises, and what the network has to do better than PCA in.
@@ -96,10 +116,10 @@ class DenseAE(BaseDense):
 
     learning_rate_init : float, default=0.003
         Peak learning rate of Adam [2]_. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`.
+        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128.
+        Rows in a minibatch. "auto" is 128. Ordered codes are trained on twice as many.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.
@@ -161,8 +181,18 @@ class DenseAE(BaseDense):
         The same of PCA fitted to the same training rows.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component. Only where PCA is the answer; the
-        codes of a network do not add up to its explained variance.
+        Share of the variance along each component, where PCA is the answer. With
+        `ordered`, what each code adds to the share that is explained of the rows that
+        `reconstruction_error_` is measured on. Codes of other networks do not add up
+        to what they explain, so these have no such attribute.
+
+    reconstruction_curve_ : ndarray of shape (n_components,)
+        With `ordered`, the error as in `reconstruction_error_` with only the first
+        codes, from one to all of them. Where `n_components` is no int, all numbers of
+        codes that were to choose from, before those kept were trained on.
+
+    pca_reconstruction_curve_ : ndarray of shape (n_components,)
+        The same of PCA fitted to the same training rows.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
@@ -205,6 +235,11 @@ class DenseAE(BaseDense):
        regularization. Neural Computation, 7(1), 108-116.
     .. [4] Loshchilov, I., & Hutter, F. (2019). Decoupled weight decay regularization.
        ICLR.
+    .. [5] Satopää, V., Albrecht, J., Irwin, D., & Raghavan, B. (2011). Finding a
+       "kneedle" in a haystack: Detecting knee points in system behavior. ICDCS
+       Workshops.
+    .. [6] Rippel, O., Gelbart, M., & Adams, R. (2014). Learning ordered
+       representations with nested dropout. ICML.
 
     Examples
     --------
@@ -228,13 +263,19 @@ class DenseAE(BaseDense):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseDense._parameter_constraints,
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "ordered": ["boolean"],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "whiten": ["boolean"],
     }
 
     def __init__(
         self,
-        n_components: int = 2,
+        n_components: float | str = 2,
         *,
         hidden_layer_sizes: Any = "auto",
         activation: str = "gelu",
@@ -242,6 +283,7 @@ class DenseAE(BaseDense):
         output_activation: str = "linear",
         pca_shortcut: bool = True,
         whiten: bool = False,
+        ordered: bool = False,
         loss: str = "squared_error",
         alpha: float = 0.0,
         learning_rate_init: float = 3e-3,
@@ -276,6 +318,65 @@ class DenseAE(BaseDense):
         )
         self.code_activation = code_activation
         self.whiten = whiten
+        self.ordered = ordered
 
-    def _plan_additions(self) -> dict[str, Any]:
-        return {"whiten": bool(self.whiten)}
+    def truncate(self, n_components: int) -> Self:
+        """Return the autoencoder of the first ordered codes, without another fit.
+
+        Its codes are the first columns of this one's. It is set to ``ordered=False``
+        and ``warm_start=True``, so that a following `fit` goes on to train these codes
+        alone, for which a quarter of `max_iter` goes far.
+
+        Parameters
+        ----------
+        n_components : int
+            Number of codes to keep, at most `n_components_`.
+
+        Returns
+        -------
+        truncated : object
+            A fitted copy with that `n_components`.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many codes, or if they are not ordered.
+        """
+        check_is_fitted(self)
+        fitted = self._previous()
+        if fitted.curve is None or (self.used_network_ and fitted.ordering is None):
+            raise ValueError(
+                f"The codes of this {type(self).__name__} are not ordered, so the "
+                "first ones alone do not reconstruct. Fit it with ordered=True and an "
+                "int n_components."
+            )
+        if not isinstance(n_components, Integral) or not (
+            1 <= n_components <= self.n_components_
+        ):
+            raise ValueError(
+                "n_components must be an int from 1 to the number of codes, "
+                f"n_components_={self.n_components_}, got {n_components!r}."
+            )
+        copy = clone(self).set_params(
+            n_components=int(n_components), ordered=False, warm_start=True
+        )
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(copy, name, getattr(self, name))
+        copy._set_fitted(truncated(fitted, int(n_components)))
+        return copy
+
+    def _n_codes(self, X: np.ndarray, resumed: bool) -> int:
+        if isinstance(self.n_components, Integral):
+            return int(self.n_components)
+        if resumed:
+            return self.n_components_
+        return n_codes_to_try(X, self.n_components)
+
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+        chosen = resumed or isinstance(self.n_components, Integral)
+        return {
+            "whiten": bool(self.whiten),
+            "ordered": bool(self.ordered) or not chosen,
+            "wanted": None if chosen else self.n_components,
+        }

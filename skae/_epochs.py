@@ -20,7 +20,8 @@ BETA_1, BETA_2 = 0.9, 0.999
 # Epochs of linear warm-up before the cosine.
 _WARMUP_EPOCHS = 5
 
-_VALIDATION_BATCH = 1024
+# Rows held out are padded to a multiple of it.
+VALIDATION_BATCH = 256
 
 # Sets the draws for held-out rows apart.
 _HELD_OUT_SEED = 1
@@ -39,6 +40,7 @@ class Scalars(NamedTuple):
     alpha: Any
     share: Any
     code_weight: Any
+    feedback: Any
 
 
 class Epoch(NamedTuple):
@@ -62,7 +64,7 @@ class Epoch(NamedTuple):
     train_rows : (n_train,) int32
         Indices of all rows to train on.
     step_sizes : (n_batches,) float32
-    scalars : (6,) float32
+    scalars : (7,) float32
         The `Scalars`.
     replacements : (2, n_features) or (2, 1) float32
         What corrupted values are replaced by, low and high.
@@ -95,8 +97,8 @@ def epoch_spec(batch_size: int, n_features: int) -> Epoch:
         held_out_inputs=rows,
         batches=tf.TensorSpec((None, batch_size), tf.int32),
         weights=tf.TensorSpec((None, batch_size)),
-        held_out=tf.TensorSpec((2, None, _VALIDATION_BATCH), tf.int32),
-        held_out_weights=tf.TensorSpec((None, _VALIDATION_BATCH)),
+        held_out=tf.TensorSpec((2, None, VALIDATION_BATCH), tf.int32),
+        held_out_weights=tf.TensorSpec((None, VALIDATION_BATCH)),
         train_rows=tf.TensorSpec((None,), tf.int32),
         step_sizes=tf.TensorSpec((None,)),
         scalars=tf.TensorSpec((len(Scalars._fields),)),
@@ -115,7 +117,7 @@ def prepare_epochs(
     n_held_out = len(rows.held_out)
     batches = _batched(rows.train, batch_size)
     mask = _batched(np.ones(len(rows.train)), batch_size)
-    held_out_mask = _batched(np.ones(n_held_out), _VALIDATION_BATCH)
+    held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
     rates = _learning_rates(len(batches), settings)
     step_sizes = _step_sizes(rates)
     decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
@@ -128,7 +130,7 @@ def prepare_epochs(
         _floats(mask / mask.sum(axis=1, keepdims=True)),
         _integers(
             [
-                _batched(indices, _VALIDATION_BATCH)
+                _batched(indices, VALIDATION_BATCH)
                 for indices in (rows.held_out, np.arange(n_held_out))
             ]
         ),
@@ -150,6 +152,8 @@ def prepare_epochs(
             alpha=settings.alpha,
             share=settings.share,
             code_weight=grown * settings.code_weight,
+            feedback=settings.feedback
+            + (1 - settings.feedback) * i / settings.n_epochs,
         )
         yield epoch._replace(
             batches=_integers(_batched(order, batch_size)),

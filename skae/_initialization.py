@@ -52,9 +52,10 @@ class PrincipalAxes:
     variance_ratio: np.ndarray
     noise_variance: float
 
-    def reconstruct(self, X: np.ndarray) -> np.ndarray:
-        codes = (X - self.mean) @ self.components.T
-        return codes @ self.components + self.mean
+    def reconstruct(self, X: np.ndarray, n_components: int | None = None) -> np.ndarray:
+        """Project rows on the first components, or on all of them."""
+        components = self.components[:n_components]
+        return (X - self.mean) @ components.T @ components + self.mean
 
     @property
     def unit_scale(self) -> np.ndarray:

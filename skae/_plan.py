@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from skae._network import Dense
+from skae._ordering import ordered_network
 
 if TYPE_CHECKING:
     import numpy as np
 
     from skae._corruption import Corruption
-    from skae._network import Network, Weights
+    from skae._network import Arrays, Network, Weights
 
 
 class Seeds(NamedTuple):
@@ -51,7 +52,8 @@ class FitPlan:
 
     `pca_shortcut` says whether training starts at PCA, `early_stopping` whether rows
     are held out to stop training and to choose between the network and PCA. The last
-    fields are what some autoencoders add to the others.
+    fields are what some autoencoders add to the others. Of `ordered` codes, `wanted` is
+    the share of the variance that those to keep are to explain, or "auto".
     """
 
     network: Network
@@ -71,6 +73,13 @@ class FitPlan:
     noise: Noise | None = None
     sparsity: Sparsity | None = None
     bound: Bound | None = None
+    ordered: bool = False
+    wanted: float | str | None = None
+
+    @property
+    def trained_network(self) -> Network:
+        """The network as it is trained."""
+        return ordered_network(self.network) if self.ordered else self.network
 
     @property
     def n_components(self) -> int:
@@ -123,6 +132,7 @@ class Program:
     noisy_inputs: bool
     noise: str | None = None
     sparsity: str | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,9 @@ class Settings:
         Epochs in which that weight grows from zero.
     share : float
         What the codes' activity is compared with by the sparsity "kl".
+    feedback : float
+        Share of the gradient that ordered codes get from what is decoded together with
+        later ones, at first; it grows to 1 over the epochs.
     """
 
     learning_rate: float
@@ -193,6 +206,7 @@ class Settings:
     code_weight: float = 0.0
     warmup: int = 0
     share: float = 0.5
+    feedback: float = 1.0
 
 
 class Split(NamedTuple):
@@ -235,6 +249,22 @@ class Outcome:
     interrupted: bool = False
 
 
+class Ordering(NamedTuple):
+    """What reconstructs from the first ordered codes, however many are kept.
+
+    Attributes
+    ----------
+    decoder : list of ndarray
+        Of the `ordered_network`, from codes as trained to rows in the data's units.
+    scale, shift : ndarray of shape (n_components,)
+        The codes are ``trained * scale + shift``.
+    """
+
+    decoder: Arrays
+    scale: np.ndarray
+    shift: np.ndarray
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a fit returns: arrays and builtins, with the weights in the data's units.
@@ -257,6 +287,10 @@ class Fitted:
         Share of the variance along each component, where PCA is the answer.
     interrupted : bool
         Whether the user ended training; the fit is the best until then.
+    curve, pca_curve : ndarray of shape (n_components,) or None
+        Mean squared errors from the first codes only, where these are ordered.
+    ordering : Ordering or None
+        Of ordered codes of a network.
     """
 
     network: Network
@@ -270,6 +304,9 @@ class Fitted:
     used_network: bool = True
     variance_ratio: np.ndarray | None = None
     interrupted: bool = False
+    curve: np.ndarray | None = None
+    pca_curve: np.ndarray | None = None
+    ordering: Ordering | None = None
 
 
 def divergence_advice(learning_rate: float) -> str:

@@ -265,11 +265,11 @@ class SparseAE(BaseDense):
         self.sparsity_weight = sparsity_weight
         self.target_sparsity = target_sparsity
 
-    def _describe_network(self, n_features: int) -> Network:
-        network = super()._describe_network(n_features)
+    def _describe_network(self, n_features: int, n_components: Any) -> Network:
+        network = super()._describe_network(n_features, n_components)
         if self.sparsity != "topk":
             return network
-        n_active = max(1, round(self._target_share() * int(self.n_components)))
+        n_active = max(1, round(self._target_share() * int(n_components)))
         return Network(network.encoder.keeping_largest(n_active), network.decoder)
 
     def _resolved_code_activation(self) -> str:
@@ -295,7 +295,7 @@ class SparseAE(BaseDense):
             )
         return float(self.target_sparsity / self.n_components)
 
-    def _plan_additions(self) -> dict[str, Any]:
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
         if self.sparsity == "topk":
             return {}
         weight = self.sparsity_weight

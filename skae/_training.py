@@ -21,6 +21,7 @@ from skae._corruption import add_gaussian, replace_values
 from skae._epochs import (
     BETA_1,
     BETA_2,
+    VALIDATION_BATCH,
     Epoch,
     Scalars,
     epoch_spec,
@@ -30,6 +31,7 @@ from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._network import Weights
+from skae._ordering import Nesting, nesting
 from skae._plan import (
     Data,
     EarlyStopping,
@@ -128,7 +130,7 @@ class _Progress:
     def note(self, terms: np.ndarray, val_terms: np.ndarray) -> None:
         """Take note of the epoch that has just been trained."""
         loss, val_loss = (
-            float(self._compiled.objective(np, values, self._settings.code_weight))
+            self._compiled.objective(np, values, self._settings.code_weight).item()
             for values in (terms, val_terms)
         )
         if not (isfinite(loss) and isfinite(val_loss)):
@@ -169,12 +171,16 @@ class _Progress:
 
 
 class _Batch(NamedTuple):
-    """Rows to reconstruct, what from, their weights, and a seed for what is drawn."""
+    """Rows to reconstruct, what from, their weights, and a seed for what is drawn.
+
+    `nesting` says where their codes are cut off, if these are ordered.
+    """
 
     targets: Any
     inputs: Any
     weights: Any
     seed: Any
+    nesting: Nesting | None = None
 
 
 def _is_penalised(stack: Stack) -> list[bool]:
@@ -196,6 +202,12 @@ class CompiledProgram:
         network = program.network
         self._variational = network.encoder.log_variance
         self._n_terms = 2 if self._variational or program.sparsity else 1
+        self._nesting = self._held_out_nesting = None
+        if program.ordered:
+            n_components = network.encoder.n_outputs
+            self._nesting = nesting(n_components, program.batch_size)
+            self._held_out_nesting = nesting(n_components, VALIDATION_BATCH)
+            self._n_terms = len(self._nesting.weights)
         self._encoder = StackLayers(network.encoder, "encoder", to_train=True)
         self._decoder = StackLayers(network.decoder, "decoder", to_train=True)
         self._shapes = network.array_shapes
@@ -244,14 +256,23 @@ class CompiledProgram:
         return n_rows @ terms / n_rows.sum(), val_terms.sum(axis=0)
 
     def objective(self, xp: Any, terms: Any, code_weight: Any) -> Any:
-        """Make a loss of the mean error and, where there is one, the codes' term."""
-        error = terms[0]
+        """Make a loss, of shape (1,), of the terms of the network's kind.
+
+        Those are the mean error and, where there is one, the codes' term, or for
+        ordered codes the mean errors of the groups of cuts, of which the loss is the
+        geometric mean: it gains as much from one cut as from another.
+        """
+        if self._nesting is not None:
+            weights = self._nesting.weights.astype(np.float32)
+            logs = xp.log(terms + _SMALLEST_ERROR)
+            return xp.exp(xp.sum(weights * logs, keepdims=True))
+        error = terms[:1] if self._n_terms > 1 else terms
         if self._variational and self.program.loss == "squared_error":
             # The bound with the noise's best variance, which is the error (Rybkin,
             # Daniilidis & Levine, 2021, "Simple and effective VAE training with
             # calibrated decoders"), over the number of features.
             error = 0.5 * xp.log(error + _SMALLEST_ERROR)
-        return error if self._n_terms == 1 else error + code_weight * terms[1]
+        return error if self._n_terms == 1 else error + code_weight * terms[1:]
 
     def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the terms of the loss of each batch, in training and validation."""
@@ -260,28 +281,30 @@ class CompiledProgram:
         held_out, places = tf.unstack(now.held_out)
         penalty = scalars.alpha * self._penalised
 
-        def train_on_batch(i: tf.Tensor) -> list[tf.Tensor]:
+        def train_on_batch(i: tf.Tensor) -> tf.Tensor:
             rows = tf.gather(now.X, tf.gather(now.batches, i))
             batch_seed = tf.stack([seed[0], seed[1] + i])
             inputs = self._inputs(rows, now, scalars, batch_seed)
-            batch = _Batch(rows, inputs, tf.gather(now.weights, i), batch_seed)
+            weights = tf.gather(now.weights, i)
+            batch = _Batch(rows, inputs, weights, batch_seed, self._nesting)
             flat = self._flat.value()
             with tf.GradientTape() as tape:
                 tape.watch(flat)
-                terms = self._terms(flat, batch, scalars.share)
+                terms = self._terms(flat, batch, scalars)
                 loss = self.objective(keras.ops, terms, scalars.code_weight)
             gradient = tape.gradient(loss, flat) + penalty * flat
             self._apply_adam(gradient, tf.gather(now.step_sizes, i))
             return terms
 
-        def validate_batch(i: tf.Tensor) -> list[tf.Tensor]:
+        def validate_batch(i: tf.Tensor) -> tf.Tensor:
             batch = _Batch(
                 tf.gather(now.X, tf.gather(held_out, i)),
                 tf.gather(now.held_out_inputs, tf.gather(places, i)),
                 tf.gather(now.held_out_weights, i),
                 tf.stack([held_out_seed[0], held_out_seed[1] + i]),
+                self._held_out_nesting,
             )
-            return self._terms(self._flat.value(), batch, scalars.share)
+            return self._terms(self._flat.value(), batch, scalars)
 
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
         self._flat.assign_sub(scalars.decay * self._penalised * self._flat)
@@ -339,73 +362,94 @@ class CompiledProgram:
             grad=gradient,
         )
 
-    def _terms(self, flat: tf.Tensor, batch: _Batch, share: tf.Tensor) -> list[Any]:
-        """Return the mean error over features and, where there is one, the codes' term.
+    def _terms(self, flat: tf.Tensor, batch: _Batch, scalars: Scalars) -> tf.Tensor:
+        """Return the terms of the loss, of shape (n_terms,); see `objective`.
 
-        Both are weighted sums over the rows.
+        All are weighted sums over the rows.
         """
-        outputs, heads = self._run(flat, batch)
+        variables = self._encoder.variables + self._decoder.variables
+        mapping = list(zip(variables, self._cut_up(flat), strict=True))
+        # Keras's layers run with slices of `flat` in the place of their variables.
+        with keras.StatelessScope(state_mapping=mapping):
+            if batch.nesting is not None:
+                return self._nested_errors(batch, batch.nesting, scalars.feedback)
+            outputs, heads = self._run(batch)
         losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
         # Two operations, and as few in the gradient.
         weights = batch.weights[tf.newaxis]
-        error = tf.reduce_sum(tf.matmul(weights, losses)) / outputs.shape[1]
+        errors = tf.matmul(weights, losses)
+        error = tf.reduce_sum(errors, axis=1) / outputs.shape[1]
         if self._n_terms == 1:
-            return [error]
+            return error
         if self._variational:
-            divergence = kl_to_prior(keras.ops, *heads)
-            return [error, tf.reduce_sum(tf.matmul(weights, divergence))]
-        (code,) = heads
-        if self.program.sparsity == "l1":
-            return [error, tf.reduce_sum(tf.matmul(weights, l1(keras.ops, code)))]
-        total = tf.reduce_sum(weights)
-        rate = tf.matmul(weights, code) / total
-        divergence = kl_to_share(keras.ops, share, rate)
-        return [error, total * tf.reduce_sum(divergence)]
+            divergence = tf.matmul(weights, kl_to_prior(keras.ops, *heads))
+        elif self.program.sparsity == "l1":
+            divergence = tf.matmul(weights, l1(keras.ops, *heads))
+        else:
+            total = tf.reduce_sum(weights)
+            rate = tf.matmul(weights, *heads) / total
+            divergence = total * kl_to_share(keras.ops, scalars.share, rate)
+        return tf.concat([error, tf.reduce_sum(divergence, axis=1)], axis=0)
 
-    def _run(self, flat: tf.Tensor, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
-        """Run Keras's layers with slices of `flat` in the place of their variables.
-
-        Return the outputs, and the code with its log-variance if it has one.
-        """
-        tensors = [
+    def _cut_up(self, flat: tf.Tensor) -> list[tf.Tensor]:
+        return [
             part if len(shape) == 1 else tf.reshape(part, shape)
             for part, shape in zip(
                 tf.split(flat, self._sizes), self._shapes, strict=True
             )
         ]
-        variables = self._encoder.variables + self._decoder.variables
-        mapping = list(zip(variables, tensors, strict=True))
-        with keras.StatelessScope(state_mapping=mapping):
-            if not self._variational:
-                code = self._encoder(batch.inputs)
-                return self._decoder(code), (code,)
-            mean, log_variance = self._encoder.heads(batch.inputs)
-            log_variance = finite_log_variance(keras.ops, log_variance)
-            seed = batch.seed + _POSTERIOR_SEED
-            normal = tf.random.stateless_normal(tf.shape(mean), seed)
-            code = mean + tf.exp(0.5 * log_variance) * normal
-            return self._decoder(code), (mean, log_variance)
+
+    def _run(self, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
+        """Return the outputs, and the code with its log-variance if it has one."""
+        if not self._variational:
+            code = self._encoder(batch.inputs)
+            return self._decoder(code), (code,)
+        mean, log_variance = self._encoder.heads(batch.inputs)
+        log_variance = finite_log_variance(keras.ops, log_variance)
+        seed = batch.seed + _POSTERIOR_SEED
+        normal = tf.random.stateless_normal(tf.shape(mean), seed)
+        code = mean + tf.exp(0.5 * log_variance) * normal
+        return self._decoder(code), (mean, log_variance)
+
+    def _nested_errors(
+        self, batch: _Batch, nesting: Nesting, feedback: tf.Tensor
+    ) -> tf.Tensor:
+        """Decode from codes that are cut off; return the mean error of each group."""
+        kept, shares = (values.astype(np.float32) for values in nesting.views)
+        code = tf.tile(self._encoder(batch.inputs), (nesting.copies, 1))
+        # Codes before the row's own learn less from it, at first.
+        held = tf.stop_gradient(code)
+        own = nesting.own.astype(np.float32)
+        code = held + (own + (1.0 - own) * feedback) * (code - held)
+        views = tf.reshape(code[:, tf.newaxis] * kept, (len(kept), -1))
+        outputs = self._decoder(tf.concat([views, shares], axis=1))
+        targets = tf.tile(batch.targets, (nesting.copies, 1))
+        losses = LOSSES[self.program.loss](keras.ops, targets, outputs)
+        groups = nesting.groups * tf.tile(batch.weights, (nesting.copies,))
+        errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
+        weights = tf.reduce_sum(groups, axis=1)
+        # A few rows may leave a group without any: it takes the mean of the others.
+        errors = tf.where(
+            weights > 0,
+            tf.math.divide_no_nan(errors, weights),
+            tf.reduce_sum(errors) / tf.reduce_sum(weights),
+        )
+        return errors * tf.reduce_sum(batch.weights)
 
 
 def _for_each(
-    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], list[tf.Tensor]], n_terms: int
+    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], tf.Tensor], n_terms: int
 ) -> tf.Tensor:
     """Return ``terms(i)`` of the batches, one after another, inside the graph."""
 
-    def collect(i: tf.Tensor, *collected: tf.TensorArray) -> tuple[Any, ...]:
-        written = (
-            values.write(i, term)
-            for values, term in zip(collected, terms(i), strict=True)
-        )
-        return (i + 1, *written)
+    def collect(i: tf.Tensor, collected: tf.TensorArray) -> tuple[Any, ...]:
+        return i + 1, collected.write(i, terms(i))
 
-    empty = [
-        tf.TensorArray(tf.float32, n_batches, element_shape=()) for _ in range(n_terms)
-    ]
-    _, *collected = tf.while_loop(
-        lambda i, *_: i < n_batches, collect, [0, *empty], parallel_iterations=1
+    empty = tf.TensorArray(tf.float32, n_batches, element_shape=(n_terms,))
+    _, collected = tf.while_loop(
+        lambda i, _: i < n_batches, collect, [0, empty], parallel_iterations=1
     )
-    return tf.stack([values.stack() for values in collected], axis=1)
+    return collected.stack()
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

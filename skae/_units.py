@@ -41,7 +41,7 @@ def _product(a: Any, b: Any) -> Any:
     return a * b if isinstance(a, float) or isinstance(b, float) else a @ b
 
 
-def _fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
+def fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
     """Return the arrays of ``x -> stack(affine(x))``.
 
     A convolution takes a multiple of identity without a shift.
@@ -114,11 +114,11 @@ def change_units(network: Network, weights: Weights, units: Units) -> Weights:
     """
     encoder, decoder = weights
     if units.inputs is not None:
-        encoder = _fold_before(units.inputs.inverse(), network.encoder, encoder)
+        encoder = fold_before(units.inputs.inverse(), network.encoder, encoder)
         decoder = _fold_after(units.inputs, network.decoder, decoder)
     if units.codes is not None:
         encoder = _fold_after(units.codes, network.encoder, encoder)
-        decoder = _fold_before(units.codes.inverse(), network.decoder, decoder)
+        decoder = fold_before(units.codes.inverse(), network.decoder, decoder)
     return Weights(encoder, decoder)
 
 
@@ -149,13 +149,37 @@ def principal_codes(
     covariance = np.atleast_2d(np.cov(scaled, rowvar=False))
     _, axes = np.linalg.eigh(covariance)
     axes = axes[:, ::-1]
-    loadings = (X - X.mean(axis=0)).T @ ((scaled - centre) @ axes)
-    strongest = np.abs(loadings).argmax(axis=0)
-    signs = np.sign(loadings[strongest, np.arange(len(unit_scale))])
-    axes = axes * np.where(signs == 0, 1, signs)
+    axes = axes * _signs((scaled - centre) @ axes, X)
     if whiten:
         axes = axes / code_scale((scaled - centre) @ axes)
     return Affine(unit_scale[:, np.newaxis] * axes, -centre @ axes)
+
+
+def centred_codes(
+    codes: np.ndarray, X: np.ndarray, unit_scale: np.ndarray, whiten: bool
+) -> Affine:
+    """Find the map of trained codes to centred ones, each with PCA's sign.
+
+    The parameters are those of `principal_codes`; the codes keep their order and are
+    not mixed.
+    """
+    scaled = codes * unit_scale
+    centre = scaled.mean(axis=0)
+    signs = _signs(scaled - centre, X)
+    if whiten:
+        signs = signs / code_scale(scaled)
+    return Affine(np.diag(unit_scale * signs), -centre * signs)
+
+
+def _signs(codes: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Return the signs with which codes covary positively with a feature.
+
+    Of each code, it is the feature with which it covaries most.
+    """
+    loadings = (X - X.mean(axis=0)).T @ codes
+    strongest = np.abs(loadings).argmax(axis=0)
+    signs = np.sign(loadings[strongest, np.arange(codes.shape[1])])
+    return np.where(signs == 0, 1, signs)
 
 
 def prior_codes(mean: np.ndarray, log_variance: np.ndarray) -> Affine:

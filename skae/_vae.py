@@ -275,14 +275,14 @@ class VAETransformer(BaseDense):
 
     _keras_parts = (*BaseDense._keras_parts, "posterior")
 
-    def _describe_network(self, n_features: int) -> Network:
-        network = super()._describe_network(n_features)
+    def _describe_network(self, n_features: int, n_components: Any) -> Network:
+        network = super()._describe_network(n_features, n_components)
         return replace(network, encoder=replace(network.encoder, log_variance=True))
 
     def _resolved_code_activation(self) -> str:
         return "linear"
 
-    def _plan_additions(self) -> dict[str, Any]:
+    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
         return {"bound": Bound(float(self.beta), self._warmup())}
 
     def _warmup(self) -> int:

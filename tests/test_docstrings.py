@@ -2,11 +2,13 @@
 
 import inspect
 import re
+from dataclasses import is_dataclass
 
 import pytest
 from numpydoc.validate import validate
 
 import skae
+from tests.estimators import NAMES
 
 # What numpydoc asks for beyond scikit-learn's own conventions.
 IGNORED = {
@@ -33,11 +35,14 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_docstring_is_valid(name):
-    errors = [error for error in validate(name)["errors"] if error[0] not in IGNORED]
+    ignored = set(IGNORED)
+    if is_dataclass(getattr(skae, name.split(".")[1])):
+        ignored.add("PR01")  # its fields are attributes: nobody else makes one
+    errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
     assert not errors
 
 
-@pytest.mark.parametrize("name", skae.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_documented_defaults_are_the_real_ones(name):
     cls = getattr(skae, name)
     documented = dict(
@@ -56,11 +61,13 @@ def test_documented_defaults_are_the_real_ones(name):
     }
 
 
-@pytest.mark.parametrize("name", skae.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_fitted_attribute_is_documented(digits, name):
     model = getattr(skae, name)(2, max_iter=1, random_state=0)
-    pca = model.fit(digits[:10]).__dict__.copy()
-    fitted = {key for key in pca | model.fit(digits).__dict__ if key.endswith("_")}
+    fits = [model.fit(X).__dict__.copy() for X in (digits[:10], digits)]
+    if "ordered" in model.get_params():
+        fits.append(model.set_params(ordered=True).fit(digits).__dict__)
+    fitted = {key for state in fits for key in state if key.endswith("_")}
     documented = set(re.findall(r"^(\w+_) : ", inspect.getdoc(model), re.MULTILINE))
     assert fitted | {"feature_names_in_"} == documented
 
@@ -71,7 +78,7 @@ def test_every_fitted_attribute_is_documented(digits, name):
 def test_a_parameter_of_all_is_described_once(name):
     """Its description is copied, as numpydoc wants it, and stays the same."""
     described = set()
-    for cls in skae.__all__:
+    for cls in NAMES:
         text = inspect.getdoc(getattr(skae, cls))
         described.update(
             re.findall(rf"^{name} : .*\n(?:    .*\n)+", text, re.MULTILINE)

@@ -1,0 +1,229 @@
+"""Compares an autoencoder with the PCA that it is to replace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.utils import check_array, check_consistent_length
+
+from skae._dense import DenseAE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class PCAComparison:
+    """An autoencoder and PCA side by side, as :func:`compare_with_pca` returns them.
+
+    Arrays have a row for each number of components and a column for each split. Print
+    it to see their means as a table.
+
+    Attributes
+    ----------
+    n_components : ndarray of shape (n_numbers,)
+        Numbers of components.
+
+    pca_errors, autoencoder_errors : ndarray of shape (n_numbers, n_splits)
+        Mean squared errors of the reconstruction of held-out rows, over rows and
+        features.
+
+    pca_explained, autoencoder_explained : ndarray of shape (n_numbers, n_splits)
+        Shares of the held-out rows' squared distance to the mean of the training rows
+        that the reconstruction explains, at most 1.
+
+    used_network : ndarray of bool, of shape (n_numbers, n_splits)
+        Whether the autoencoder is a network there; otherwise it is PCA itself.
+
+    pca_scores, autoencoder_scores : ndarray of shape (n_numbers, n_splits) or None
+        Scores of the estimator on the codes of held-out rows, if one was given.
+    """
+
+    n_components: np.ndarray
+    pca_errors: np.ndarray
+    autoencoder_errors: np.ndarray
+    pca_explained: np.ndarray
+    autoencoder_explained: np.ndarray
+    used_network: np.ndarray
+    pca_scores: np.ndarray | None = None
+    autoencoder_scores: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        columns = {
+            "error: PCA": self.pca_errors,
+            "autoencoder": self.autoencoder_errors,
+            "explained: PCA": self.pca_explained,
+            "autoencoder ": self.autoencoder_explained,
+        }
+        if self.pca_scores is not None and self.autoencoder_scores is not None:
+            columns["score: PCA"] = self.pca_scores
+            columns["autoencoder  "] = self.autoencoder_scores
+        lines = ["  ".join(["n_components", *columns, "network"])]
+        for i, n_components in enumerate(self.n_components):
+            cells = [
+                f"{values[i].mean():{len(name)}.4g}" for name, values in columns.items()
+            ]
+            used = f"{self.used_network[i].sum()}/{self.used_network.shape[1]}"
+            lines.append("  ".join([f"{n_components:12d}", *cells, f"{used:>7}"]))
+        return "\n".join(lines)
+
+
+class _Fold(NamedTuple):
+    """The rows of one split."""
+
+    X: np.ndarray
+    X_test: np.ndarray
+    y: Any
+    y_test: Any
+
+
+def compare_with_pca(
+    X: Any,
+    y: Any = None,
+    *,
+    n_components: Sequence[int] = (1, 2, 4, 8, 16),
+    autoencoder: Any = None,
+    estimator: Any = None,
+    scoring: Any = None,
+    cv: Any = 3,
+) -> PCAComparison:
+    """Compare an autoencoder with PCA at equal numbers of components, on held-out rows.
+
+    Both are fitted to the same training rows of each split. An autoencoder with
+    ``ordered=True`` is fitted once a split, with the most components, and truncated to
+    the others; any other is fitted for each number of components.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Rows, as they would be given to PCA: scale them before if you would.
+    y : array-like of shape (n_samples,), default=None
+        Targets for `estimator`; also used to stratify the splits if it is a classifier.
+    n_components : sequence of int, default=(1, 2, 4, 8, 16)
+        Numbers of components, at most as many as PCA has.
+    autoencoder : estimator, default=None
+        The autoencoder, with any parameters but `n_components`. `None` is
+        ``DenseAE(ordered=True)``.
+    estimator : estimator, default=None
+        A classifier or regressor to score on the codes of both.
+    scoring : str or callable, default=None
+        How to score it, as in scikit-learn. `None` is its own `score`.
+    cv : int, cross-validation generator or iterable, default=3
+        The splits, as in scikit-learn; an int is a number of folds.
+
+    Returns
+    -------
+    comparison : PCAComparison
+        Errors, explained variance and scores of both.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit together or to `X`; before any training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skae import DenseAE, compare_with_pca
+    >>> X, y = load_digits(return_X_y=True)
+    >>> comparison = compare_with_pca(
+    ...     X,
+    ...     y,
+    ...     n_components=[2, 8],
+    ...     autoencoder=DenseAE(ordered=True, max_iter=20, random_state=0),
+    ...     estimator=KNeighborsClassifier(),
+    ... )
+    >>> comparison.autoencoder_errors.shape
+    (2, 3)
+    >>> (comparison.autoencoder_errors < comparison.pca_errors).all()
+    np.True_
+    """
+    # Comparing needs them, serving does not.
+    from sklearn.metrics import check_scoring
+    from sklearn.model_selection import check_cv
+
+    X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+    autoencoder = DenseAE(ordered=True) if autoencoder is None else autoencoder
+    numbers = _check_numbers(n_components, X)
+    scorer = None
+    if estimator is not None:
+        if y is None:
+            raise ValueError("estimator needs y to be fitted and scored, got y=None.")
+        scorer = check_scoring(estimator, scoring)
+    if y is not None:
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+    splitter = check_cv(cv, y, classifier=estimator is None or is_classifier(estimator))
+    splits = [
+        _Fold(X[train], X[test], *(None if y is None else y[i] for i in (train, test)))
+        for train, test in splitter.split(X, y)
+    ]
+    most = min(X.shape[1], *(len(fold.X) for fold in splits))
+    if max(numbers) > most:
+        raise ValueError(
+            f"n_components has {max(numbers)}, but PCA of the training rows has at "
+            f"most {most}."
+        )
+    by_split = [
+        _compare(fold, numbers, autoencoder, estimator, scorer) for fold in splits
+    ]
+    measured = [np.array(values).T for values in zip(*by_split, strict=True)]
+    if scorer is None:
+        measured = measured[:-2]
+    return PCAComparison(np.array(numbers), *measured)
+
+
+def _check_numbers(n_components: Any, X: np.ndarray) -> list[int]:
+    numbers = list(np.ravel(np.asarray(n_components, dtype=object)))
+    if not numbers or not all(isinstance(k, Integral) and int(k) >= 1 for k in numbers):
+        raise ValueError(
+            "n_components must be a sequence of integers of at least 1, got "
+            f"{n_components!r}."
+        )
+    return [int(k) for k in numbers]
+
+
+def _compare(
+    fold: _Fold, numbers: list[int], autoencoder: Any, estimator: Any, scorer: Any
+) -> list[list[Any]]:
+    """Return, for each field of the result in turn, its values of one split."""
+    from sklearn.decomposition import PCA
+
+    rows = []
+    autoencoders = _fitted_for(fold.X, numbers, autoencoder)
+    for k, ours in zip(numbers, autoencoders, strict=True):
+        both = [PCA(k, svd_solver="full").fit(fold.X), ours]
+        errors = [_error(model, fold.X_test) for model in both]
+        variance = np.mean((fold.X_test - fold.X.mean(axis=0)) ** 2)
+        explained = [1 - error / variance if variance > 0 else 1.0 for error in errors]
+        scores = [
+            None if scorer is None else _score(model, fold, estimator, scorer)
+            for model in both
+        ]
+        rows.append([*errors, *explained, ours.used_network_, *scores])
+    return [list(values) for values in zip(*rows, strict=True)]
+
+
+def _fitted_for(X: np.ndarray, numbers: list[int], autoencoder: Any) -> Iterator[Any]:
+    if not getattr(autoencoder, "ordered", False):
+        for k in numbers:
+            yield clone(autoencoder).set_params(n_components=k).fit(X)
+        return
+    fitted = clone(autoencoder).set_params(n_components=max(numbers)).fit(X)
+    for k in numbers:
+        yield fitted.truncate(k)
+
+
+def _error(model: Any, X: np.ndarray) -> float:
+    reconstruction = model.inverse_transform(model.transform(X))
+    return float(np.mean((X - reconstruction) ** 2))
+
+
+def _score(model: Any, fold: _Fold, estimator: Any, scorer: Any) -> float:
+    fitted = clone(estimator).fit(model.transform(fold.X), fold.y)
+    return float(scorer(fitted, model.transform(fold.X_test), fold.y_test))

@@ -1,0 +1,293 @@
+"""One training: the rows in its units, where it starts, and how well it did."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skae._corruption import Corruption, corrupt
+from skae._initialization import (
+    PrincipalAxes,
+    linear_start,
+    mirrored_pca_start,
+    pca_start,
+    principal_axes,
+    random_weights,
+)
+from skae._judging import Judgement, Rows, judge
+from skae._network import Weights
+from skae._ordering import ordered_start
+from skae._plan import (
+    Data,
+    EarlyStopping,
+    FitPlan,
+    Fitted,
+    Noise,
+    Outcome,
+    Program,
+    Settings,
+    Split,
+    divergence_advice,
+)
+from skae._tensorflow import import_with_tensorflow
+from skae._units import Affine, Units, change_units
+
+# The constants below are judged by `python -m benchmarks quality`.
+
+# A network that starts at PCA trains with noise on its inputs, in multiples of the root
+# mean square error that PCA leaves. Noise smooths like a kernel (Bishop, 1995,
+# "Training with noise is equivalent to Tikhonov regularization"), so like a kernel's
+# width it shrinks as rows are added, from 1 at this many rows.
+_ROWS_OF_UNIT_NOISE = 300
+
+# Where codes are sparse, their number says little of what PCA leaves: often nothing.
+# The noise is then this share of the root mean variance.
+_SPARSE_NOISE = 0.2
+
+# Such a network's kernels decay by this multiple of the learning rate at each step.
+_WEIGHT_DECAY = 0.1
+
+
+# Errors of later cuts are small, and so loud in their geometric mean: from the start
+# they would keep the first codes at PCA's, when alone these bend far away from it.
+_FIRST_FEEDBACK = 0.1
+
+# Their gradient is the noisier one, as every cut has a part of the rows only: batches
+# are this many times larger, and so are the steps (Goyal et al., 2017, "Accurate, large
+# minibatch SGD").
+_ORDERED_BATCHES = 2
+_ORDERED_RATE = 3
+
+
+class Prepared(NamedTuple):
+    """The rows to fit, in their own units (`X`) and in those of training (`Z`)."""
+
+    X: np.ndarray
+    Z: np.ndarray
+    mean: np.ndarray
+    scale: float
+
+
+class Trained(NamedTuple):
+    """What training on some rows gave, and PCA of the same rows."""
+
+    outcome: Outcome
+    axes: PrincipalAxes
+
+
+def centre_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
+    mean = X.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(X.var(axis=0, dtype=np.float64).mean()))
+    return mean, scale if scale > 0 else 1.0
+
+
+def all_rows(data: Prepared) -> Split:
+    rows = np.arange(len(data.X))
+    return Split(rows, rows[:0])
+
+
+def prepare(plan: FitPlan, X: np.ndarray, mean: np.ndarray, scale: float) -> Prepared:
+    Z = X
+    inputs = input_units(plan, mean, scale)
+    if inputs is not None:
+        Z = inputs.inverse()(X)
+    return Prepared(X, np.asarray(Z, dtype=np.float32), mean, scale)
+
+
+def input_units(plan: FitPlan, mean: np.ndarray, scale: float) -> Affine | None:
+    """Return the map from training units to the data's; a nonlinear output has none.
+
+    Features are never scaled one by one: that would change what PCA minimises. Nor are
+    they centred before a convolution, where zeros are padded.
+    """
+    if not plan.linear_output:
+        return None
+    return Affine(scale, mean if plan.network.dense else np.zeros_like(mean))
+
+
+def settings_of(plan: FitPlan) -> Settings:
+    """Translate the plan for a whole schedule without early stopping."""
+    settings = Settings(
+        learning_rate=plan.learning_rate,
+        n_epochs=plan.max_iter,
+        decaying=True,
+        input_noise=0.0,
+        weight_decay=_WEIGHT_DECAY if plan.pca_shortcut else 0.0,
+        alpha=plan.alpha,
+        stopping=None,
+        seed=(plan.seeds.training,),
+        verbose=plan.verbose,
+    )
+    # The error is a mean over the features, what the codes add goes with its sum.
+    n_features = plan.network.encoder.n_inputs
+    if plan.sparsity is not None:
+        _, weight, share = plan.sparsity
+        settings = replace(settings, code_weight=weight / n_features, share=share)
+    if plan.bound is not None:
+        beta, warmup = plan.bound
+        settings = replace(settings, code_weight=beta / n_features, warmup=warmup)
+    if plan.ordered:
+        rate = _ORDERED_RATE * plan.learning_rate
+        settings = replace(settings, feedback=_FIRST_FEEDBACK, learning_rate=rate)
+    return settings
+
+
+def stopping_early(plan: FitPlan, split: Split, settings: Settings) -> Settings:
+    """Add that the rows held out stop training, if there are any."""
+    if not len(split.held_out):
+        return settings
+    # Ordered codes improve together only once they learn from each other.
+    start = max(settings.warmup, plan.max_iter // 2 if plan.ordered else 0)
+    stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, start)
+    return replace(settings, stopping=stopping)
+
+
+def train(
+    plan: FitPlan,
+    data: Prepared,
+    split: Split,
+    settings: Settings,
+    previous: Fitted | None = None,
+) -> Trained:
+    """Train on some of the rows, from the previous fit if there is one."""
+    axes = principal_axes(data.Z[split.train], plan.n_components, exact=False)
+    if previous is None:
+        start = _start(plan, axes)
+    else:
+        start = _resume(plan, data, previous)
+    if plan.pca_shortcut:
+        noise = _input_noise(plan, data.Z[split.train], axes)
+        settings = replace(settings, input_noise=noise)
+    if plan.noise is not None:
+        corruption = _corruption(plan, data, plan.noise, split)
+        settings = replace(settings, corruption=corruption)
+    program = Program(
+        plan.trained_network,
+        plan.loss,
+        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
+        plan.pca_shortcut,
+        plan.noise and plan.noise.kind,
+        plan.sparsity and plan.sparsity.kind,
+        plan.ordered,
+    )
+    training = import_with_tensorflow("skae._training")
+    inputs = _judged_inputs(plan, data, split) if len(split.held_out) else data.Z[:0]
+    outcome = training.train(program, settings, Data(data.Z, inputs), split, start)
+    if outcome.diverged:
+        warnings.warn(
+            f"{divergence_advice(plan.learning_rate)} The best weights before epoch "
+            f"{len(outcome.loss) + 1} are used.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Trained(outcome, axes)
+
+
+def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:
+    seed = plan.seeds.initialization
+    if not plan.pca_shortcut:
+        weights = random_weights(plan.network, seed)
+    elif plan.sparse_code:
+        weights = mirrored_pca_start(plan.network, axes, seed)
+    else:
+        weights = pca_start(plan.network, axes, seed)
+    return ordered_start(plan.network, weights) if plan.ordered else weights
+
+
+def _resume(plan: FitPlan, data: Prepared, previous: Fitted) -> Weights:
+    """Return the weights of the previous fit in the units of this training."""
+    inputs = input_units(plan, data.mean, data.scale)
+    units = Units(inputs, code_units(previous) if plan.free_code else None)
+    weights = change_units(
+        previous.network, as_type(previous.weights, np.float64), units.inverse()
+    )
+    if previous.network != plan.network:
+        weights = linear_start(plan.network, weights, plan.seeds.initialization)
+    if not plan.ordered:
+        return weights
+    weights = ordered_start(plan.network, weights)
+    if previous.ordering is None:
+        return weights
+    decoder = [array.astype(np.float64) for array in previous.ordering.decoder]
+    resumed = change_units(
+        plan.trained_network,
+        Weights(weights.encoder, decoder),
+        Units(inputs, None).inverse(),
+    )
+    return Weights(weights.encoder, resumed.decoder)
+
+
+def code_units(fitted: Fitted) -> Affine:
+    """Return the map from the codes as they were trained to those of the fit."""
+    if fitted.ordering is None:
+        return multiples(fitted.code_scale)
+    return Affine(np.diag(fitted.ordering.scale), fitted.ordering.shift)
+
+
+def multiples(scale: np.ndarray) -> Affine:
+    """Return the map from codes of unit variance to ones of the given scale."""
+    return Affine(np.diag(scale), np.zeros(len(scale)))
+
+
+def as_type(weights: Weights, dtype: np.typing.DTypeLike) -> Weights:
+    return Weights(*([array.astype(dtype) for array in half] for half in weights))
+
+
+def _input_noise(plan: FitPlan, Z: np.ndarray, axes: PrincipalAxes) -> float:
+    error = np.sqrt(np.mean((Z - axes.reconstruct(Z)) ** 2))
+    if plan.sparse_code:
+        error = _SPARSE_NOISE
+    return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / len(Z))))
+
+
+def _corruption(
+    plan: FitPlan, data: Prepared, noise: Noise, split: Split
+) -> Corruption:
+    """Put the noise into the units of training."""
+    kind, level = noise
+    Z = data.Z[split.train]
+    low, high = Z.min(axis=0), Z.max(axis=0)
+    if kind == "gaussian" and not plan.linear_output:
+        level = level * data.scale
+    if kind == "masking":
+        units = input_units(plan, data.mean, data.scale)
+        zero = np.zeros(Z.shape[1])
+        low = high = zero if units is None else units.inverse()(zero)
+    low, high = (np.asarray(values, dtype=np.float32) for values in (low, high))
+    return Corruption(kind, level, low, high)
+
+
+def _judged_rows(split: Split) -> np.ndarray:
+    return split.held_out if len(split.held_out) else split.train
+
+
+def _judged_inputs(plan: FitPlan, data: Prepared, split: Split) -> np.ndarray:
+    """Return what those rows are reconstructed from: always the same corruption."""
+    Z = data.Z[_judged_rows(split)]
+    if plan.noise is None:
+        return Z
+    corruption = _corruption(plan, data, plan.noise, split)
+    rng = np.random.default_rng(plan.seeds.validation)
+    inputs: np.ndarray = corrupt(corruption, Z, data.Z[split.train], rng)
+    return inputs
+
+
+def judge_run(
+    plan: FitPlan, data: Prepared, split: Split, trained: Trained
+) -> Judgement:
+    """Compare the network with PCA."""
+    rows = rows_to_judge(plan, data, split)
+    return judge(plan, trained.outcome.weights, trained.axes, rows)
+
+
+def rows_to_judge(plan: FitPlan, data: Prepared, split: Split) -> Rows:
+    """Return the rows on which the network is compared with PCA."""
+    return Rows(
+        data.Z[_judged_rows(split)],
+        _judged_inputs(plan, data, split),
+        data.scale**2 if plan.linear_output else 1.0,
+    )

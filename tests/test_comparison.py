@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skae import ConvAE, DenseAE, compare_with_pca
+
+QUICK = {"hidden_layer_sizes": (32,), "max_iter": 30, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def classes():
+    return load_digits().target
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_results_are_what_one_would_write_by_hand(digits, classes, ordered):
+    autoencoder = DenseAE(ordered=ordered, **QUICK)
+    neighbours = KNeighborsClassifier()
+    result = compare_with_pca(
+        digits,
+        classes,
+        n_components=[2, 4],
+        autoencoder=autoencoder,
+        estimator=neighbours,
+    )
+    for i, k in enumerate([2, 4]):
+        pca = PCA(k, svd_solver="full")
+        scores = cross_val_score(make_pipeline(pca, neighbours), digits, classes, cv=3)
+        np.testing.assert_allclose(result.pca_scores[i], scores)
+        splits = StratifiedKFold(3).split(digits, classes)
+        for j, (train, test) in enumerate(splits):
+            X, X_test = digits[train], digits[test]
+            pca.fit(X)
+            model = DenseAE(4 if ordered else k, ordered=ordered, **QUICK).fit(X)
+            model = model.truncate(k) if ordered else model
+            total = np.mean((X_test - X.mean(axis=0)) ** 2)
+            for fitted, errors, explained in (
+                (pca, result.pca_errors, result.pca_explained),
+                (model, result.autoencoder_errors, result.autoencoder_explained),
+            ):
+                outputs = fitted.inverse_transform(fitted.transform(X_test))
+                error = np.mean((X_test - outputs) ** 2)
+                assert errors[i, j] == pytest.approx(error)
+                assert explained[i, j] == pytest.approx(1 - error / total)
+            score = neighbours.fit(model.transform(X), classes[train]).score(
+                model.transform(X_test), classes[test]
+            )
+            assert result.autoencoder_scores[i, j] == pytest.approx(score)
+            assert result.used_network[i, j] == model.used_network_
+
+
+def test_without_an_estimator_there_are_no_scores(digits):
+    result = compare_with_pca(
+        digits[:120].astype(np.float32),
+        n_components=[3],
+        autoencoder=ConvAE(early_stopping=False, max_iter=1, filters=(2,)),
+        cv=KFold(2, shuffle=True, random_state=0),
+    )
+    assert result.pca_errors.shape == result.autoencoder_errors.shape == (1, 2)
+    assert result.pca_scores is result.autoencoder_scores is None
+    assert "score" not in str(result)
+
+
+def test_printed_table_has_a_line_for_each_number(digits, classes):
+    result = compare_with_pca(
+        digits[:40],
+        classes[:40],
+        n_components=[1, 3],
+        estimator=LogisticRegression(),
+        scoring="neg_log_loss",
+        cv=2,
+    )
+    header, *lines = str(result).splitlines()
+    assert "score" in header
+    assert [line.split()[0] for line in lines] == ["1", "3"]
+    assert all(len(line) == len(header) for line in lines)
+    assert lines[1].endswith("0/2")
+    assert f"{result.pca_errors[1].mean():.4g}" in lines[1]
+    assert (result.pca_scores < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_components": []}, "sequence of integers"),
+        ({"n_components": [2, 0]}, "sequence of integers"),
+        ({"n_components": [0.9]}, r"sequence of integers.*got \[0\.9\]"),
+        ({"n_components": [2, 65]}, "n_components has 65, but .* at most 64"),
+        ({"estimator": LogisticRegression()}, "estimator needs y"),
+        ({"y": [1, 2, 3]}, "inconsistent numbers of samples"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(digits, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        compare_with_pca(digits[:300], **arguments)
