@@ -7,7 +7,7 @@ import sys
 from statistics import median
 
 
-def run(module, contender):
+def run(module, *contender):
     """Run ``python -m module contender``; return what it printed last, from JSON."""
     # Packages as installed have their bytecode beside them.
     environment = {
@@ -16,7 +16,7 @@ def run(module, contender):
         if key != "PYTHONDONTWRITEBYTECODE"
     }
     result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", module, contender],
+        [sys.executable, "-W", "ignore", "-m", module, *contender],
         capture_output=True,
         text=True,
         check=False,

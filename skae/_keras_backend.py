@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -25,9 +26,29 @@ _WEIGHTED = {"kernel_initializer": "zeros", "dtype": "float32"}
 _CHANNELS_LAST = {"data_format": "channels_last", "dtype": "float32"}
 
 
+@keras.ops.custom_gradient
+def _gelu(x: Any) -> Any:
+    """Compute Keras's exact gelu, with a gradient in half of the operations.
+
+    On small networks these take a third of the time of a step.
+    """
+    below = 0.5 * keras.ops.erf(_SQRT_HALF * x) + 0.5
+
+    def gradient(upstream: Any) -> Any:
+        density = _NORMAL_DENSITY * keras.ops.exp(-0.5 * keras.ops.square(x))
+        return upstream * (below + x * density)
+
+    return x * below, gradient
+
+
+_SQRT_HALF = 0.5**0.5
+_NORMAL_DENSITY = (2 * pi) ** -0.5
+
+# What takes the place of activations in training. A model with them could not be saved.
+_TO_TRAIN = {"gelu": _gelu}
+
 # TensorFlow 2.21 fuses a sum with these activations into an operation that it does not
-# have, fails, and reports it for all to see.
-# Spelled out they are safe, but a model with them could not be saved.
+# have, fails, and reports it for all to see. Spelled out they are safe.
 _SPELLED_OUT = {
     "relu": lambda x: keras.ops.maximum(x, 0.0),
     "elu": lambda x: keras.ops.where(
@@ -36,7 +57,7 @@ _SPELLED_OUT = {
 }
 
 
-def _dense(layer: Dense, activation: str, name: str) -> list[Any]:
+def _dense(layer: Dense, activation: Any, name: str) -> list[Any]:
     return [
         keras.layers.Dense(
             layer.n_outputs, activation=activation, name=name, **_WEIGHTED
@@ -44,7 +65,7 @@ def _dense(layer: Dense, activation: str, name: str) -> list[Any]:
     ]
 
 
-def _conv(layer: Conv, activation: str, name: str) -> list[Any]:
+def _conv(layer: Conv, activation: Any, name: str) -> list[Any]:
     return [
         _CONV[len(layer.input_shape) - 1](
             layer.filters,
@@ -58,7 +79,7 @@ def _conv(layer: Conv, activation: str, name: str) -> list[Any]:
     ]
 
 
-def _max_pool(layer: MaxPool, activation: str, name: str) -> list[Any]:
+def _max_pool(layer: MaxPool, activation: Any, name: str) -> list[Any]:
     pool = _MAX_POOL[len(layer.input_shape) - 1]
     layers = [pool(2, padding="same", name=name, **_CHANNELS_LAST)]
     if activation != "linear":
@@ -70,7 +91,7 @@ def _max_pool(layer: MaxPool, activation: str, name: str) -> list[Any]:
     return layers
 
 
-def _upsample(layer: Upsample, activation: str, name: str) -> list[Any]:
+def _upsample(layer: Upsample, activation: Any, name: str) -> list[Any]:
     *sizes, _ = layer.output_shape
     n_spatial = len(sizes)
     # Keras's one-dimensional layer knows no data format.
@@ -86,7 +107,7 @@ def _upsample(layer: Upsample, activation: str, name: str) -> list[Any]:
     return layers
 
 
-_BUILDERS: dict[type[Layer], Callable[[Any, str, str], list[Any]]] = {
+_BUILDERS: dict[type[Layer], Callable[[Any, Any, str], list[Any]]] = {
     Dense: _dense,
     Conv: _conv,
     MaxPool: _max_pool,
@@ -114,7 +135,11 @@ class StackLayers:
             self._append_reshape(shape, layer.input_shape, f"{place}_reshape")
             if i == last:
                 self._n_hidden = len(self._layers)
-            activation = "linear" if stack.shortcut and i == last else layer.activation
+            activation: Any = layer.activation
+            if stack.shortcut and i == last:
+                activation = "linear"
+            if to_train:
+                activation = _TO_TRAIN.get(activation, activation)
             built = _BUILDERS[type(layer)](layer, activation, place)
             built[0].build((None, *layer.input_shape))
             self._layers += built
@@ -135,7 +160,7 @@ class StackLayers:
         last = self._stack.layers[-1]
         activation: Any = last.activation
         if self._to_train:
-            activation = _SPELLED_OUT.get(activation, activation)
+            activation = (_TO_TRAIN | _SPELLED_OUT).get(activation, activation)
         linear = keras.layers.Dense(
             self._stack.n_outputs,
             use_bias=not isinstance(last, Dense),

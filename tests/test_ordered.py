@@ -147,7 +147,7 @@ def test_ordered_with_other_settings(digits, settings):
     )
     errors = [error(model.truncate(k), X) for k in (1, 2, 3)]
     np.testing.assert_allclose(model.reconstruction_curve_, errors, rtol=1e-3)
-    assert max(errors) < np.mean(X**2) / 2
+    assert max(errors) < np.mean(X**2)
 
 
 def test_denoising_with_ordered_codes(digits):
