@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -47,6 +48,14 @@ Rows: TypeAlias = "np.ndarray | csr_array"
 _FLOATS = (np.float64, np.float32)
 _SCORE_BLOCK_ROWS = 1024
 _CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
+
+
+class Start(Enum):
+    """Where training begins: anew, with a first block, or where it ended."""
+
+    ANEW = auto()
+    FIRST_BLOCK = auto()
+    RESUMED = auto()
 
 
 class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -128,14 +137,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         """Describe the network to train on rows of `n_features`."""
 
-    def _n_codes(self, X: np.ndarray, resumed: bool) -> Any:
-        """Return the number of codes to train on the rows `X`.
-
-        `resumed` says whether training goes on from the estimator as it is.
-        """
+    def _n_codes(self, X: np.ndarray, start: Start) -> Any:
+        """Return the number of codes to train on the rows `X`."""
         return self.n_components
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
         """Return the fields of the plan that are not the same for all autoencoders."""
         return {}
 
@@ -170,7 +176,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with self._unchanged_on_failure():
             rows = _as_dense(self._validate_rows(X, reset=True, min_rows=2))
             resumed = self.warm_start and self.__sklearn_is_fitted__()
-            plan = self._plan(rows, resumed)
+            plan = self._plan(rows, Start.RESUMED if resumed else Start.ANEW)
             previous = self._previous_to_resume(plan) if resumed else None
             fitted = fit_network(plan, rows, previous)
             self._set_fitted(fitted)
@@ -185,7 +191,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         Nothing is held out and `early_stopping` is ignored. The first block sets the
         mean, the scale and the PCA that training starts from, so it should be
-        representative; later blocks go on from the estimator as it is, whether fitted
+        representative; where `n_components` is no int, the first block also sets it, to
+        what PCA needs. Later blocks go on from the estimator as it is, whether fitted
         by `fit` or by `partial_fit`, at the constant rate `learning_rate_init`.
 
         Parameters
@@ -204,12 +211,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with self._unchanged_on_failure():
             min_rows = 2 if first else 1
             rows = _as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
-            plan = self._plan(rows, resumed=not first)
-            if plan.wanted is not None:
-                raise ValueError(
-                    f"n_components={self.n_components!r} is chosen by `fit`, from all "
-                    "rows. Call it first, or give partial_fit an int."
-                )
+            plan = self._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
             previous = None if first else self._previous()
             if previous is not None:
                 self._check_continues(previous.network, plan.network)
@@ -406,14 +408,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         with np.errstate(all="ignore"):
             return bool(np.isfinite(X.sum()))
 
-    def _plan(self, X: np.ndarray, resumed: bool) -> FitPlan:
+    def _plan(self, X: np.ndarray, start: Start) -> FitPlan:
         """Check what depends on the data, and gather all that a fit needs."""
         if self.verbose:
             show_progress()
         self._check_range(X)
         automatic = isinstance(self.batch_size, str)
         plan = FitPlan(
-            network=self._describe_network(X.shape[1], self._n_codes(X, resumed)),
+            network=self._describe_network(X.shape[1], self._n_codes(X, start)),
             loss=self.loss,
             batch_size=self._auto_batch_size if automatic else int(self.batch_size),
             pca_shortcut=bool(self.pca_shortcut),
@@ -427,7 +429,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             verbose=bool(self.verbose),
             seeds=_draw_seeds(self.random_state),
         )
-        plan = replace(plan, **self._plan_additions(resumed))
+        plan = replace(plan, **self._plan_additions(start))
         if plan.whiten and not plan.free_code:
             raise ValueError(
                 "whiten=True needs n_components and code_activation='linear', got "

@@ -6,7 +6,7 @@ from math import isqrt, prod
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from skae._base import BaseAutoencoder, Rows, check_integers
+from skae._base import BaseAutoencoder, Rows, Start, check_integers
 from skae._compat import Interval, StrOptions
 from skae._network import (
     ACTIVATIONS,
@@ -307,7 +307,7 @@ class ConvAE(BaseAutoencoder):
             )
         return super()._validate_rows(X, reset, min_rows)
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
         additions = {"whiten": bool(self.whiten)}
         if self.n_components is None:
             additions["pca_shortcut"] = False

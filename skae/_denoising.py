@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from skae._compat import Interval, StrOptions
 from skae._corruption import NOISES
 from skae._dense import DenseAE
 from skae._plan import Noise
+
+if TYPE_CHECKING:
+    from skae._base import Start
 
 
 class DenoisingAE(DenseAE):
@@ -288,11 +291,11 @@ class DenoisingAE(DenseAE):
         self.noise = noise
         self.noise_level = noise_level
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
         level = float(self.noise_level)
         if self.noise != "gaussian" and level > 1:
             raise ValueError(
                 f"noise={self.noise!r} needs a noise_level of at most 1, the share of "
                 f"the values to corrupt, got noise_level={level:g}."
             )
-        return {**super()._plan_additions(resumed), "noise": Noise(self.noise, level)}
+        return {**super()._plan_additions(start), "noise": Noise(self.noise, level)}

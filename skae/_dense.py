@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skae._answers import truncated
-from skae._base import BaseAutoencoder
-from skae._choosing import n_codes_to_try
+from skae._base import BaseAutoencoder, Start
+from skae._choosing import n_codes_to_try, n_wanted, unexplained_by_pca
 from skae._compat import Interval, StrOptions
 from skae._network import ACTIVATIONS, Activations, Network, dense_network
 
@@ -366,15 +366,17 @@ class DenseAE(BaseDense):
         copy._set_fitted(truncated(fitted, int(n_components)))
         return copy
 
-    def _n_codes(self, X: np.ndarray, resumed: bool) -> int:
+    def _n_codes(self, X: np.ndarray, start: Start) -> int:
         if isinstance(self.n_components, Integral):
             return int(self.n_components)
-        if resumed:
+        if start is Start.RESUMED:
             return self.n_components_
+        if start is Start.FIRST_BLOCK:
+            return n_wanted(unexplained_by_pca(X, min(X.shape)), self.n_components)
         return n_codes_to_try(X, self.n_components)
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
-        chosen = resumed or isinstance(self.n_components, Integral)
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
+        chosen = start is not Start.ANEW or isinstance(self.n_components, Integral)
         return {
             "whiten": bool(self.whiten),
             "ordered": bool(self.ordered) or not chosen,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from skae._compat import Interval, StrOptions
 from skae._dense import BaseDense
 from skae._network import ACTIVATIONS, Network
 from skae._plan import Sparsity
+
+if TYPE_CHECKING:
+    from skae._base import Start
 
 _CODE_ACTIVATIONS = {"l1": "relu", "kl": "sigmoid", "topk": "linear"}
 
@@ -295,7 +298,7 @@ class SparseAE(BaseDense):
             )
         return float(self.target_sparsity / self.n_components)
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
         if self.sparsity == "topk":
             return {}
         weight = self.sparsity_weight

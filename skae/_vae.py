@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import Rows, as_generator, by_blocks
+from skae._base import Rows, Start, as_generator, by_blocks
 from skae._compat import Interval, StrOptions
 from skae._dense import BaseDense
 from skae._losses import binary_crossentropy, finite_log_variance, kl_to_prior
@@ -282,7 +282,7 @@ class VAETransformer(BaseDense):
     def _resolved_code_activation(self) -> str:
         return "linear"
 
-    def _plan_additions(self, resumed: bool) -> dict[str, Any]:
+    def _plan_additions(self, start: Start) -> dict[str, Any]:
         return {"bound": Bound(float(self.beta), self._warmup())}
 
     def _warmup(self) -> int:

@@ -263,6 +263,9 @@ def test_number_that_was_chosen_stays_when_training_goes_on(digits):
     assert model.n_components_ == n_components
 
 
-def test_blocks_cannot_choose(digits):
-    with pytest.raises(ValueError, match="partial_fit an int"):
-        DenseAE(0.9).partial_fit(digits)
+def test_first_block_chooses_as_pca_does(digits):
+    blocks = DenseAE(0.6, **QUICK).partial_fit(digits[:500])
+    n_components = PCA(0.6, svd_solver="full").fit(digits[:500]).n_components_
+    assert blocks.n_components_ == n_components
+    blocks.partial_fit(digits[500:])
+    assert blocks.n_components_ == n_components
