@@ -29,11 +29,12 @@ class DenoisingAE(DenseAE):
     ----------
     n_components : int, float or "auto", default=2
         Size of the code. It may exceed the number of features or samples. A float
-        between 0 and 1 is the share of the variance that the codes are to explain on
-        rows that are held out; "auto" is the elbow of the share that ordered codes
-        explain [3]_, among as many as PCA needs for 95 %, but 64 at most. For either,
-        ordered codes are trained first; as many of them are kept as are needed and
-        trained without the others for another quarter of the epochs.
+        between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
+        the elbow of what ordered codes explain [3]_, among as many as PCA needs for
+        95 %, but 64 at most. For either, ordered codes are trained first; the fewest
+        that suffice are kept, and trained without the others for another fifth of the
+        epochs. What suffices is counted by what PCA leaves of its training rows, times
+        the error of the network relative to PCA's on rows that are held out.
 
     noise : {"gaussian", "masking", "salt_and_pepper", "swap"}, default="gaussian"
         How training rows are corrupted, anew in every batch:

@@ -63,11 +63,12 @@ class DenseAE(BaseDense):
     ----------
     n_components : int, float or "auto", default=2
         Size of the code. It may exceed the number of features or samples. A float
-        between 0 and 1 is the share of the variance that the codes are to explain on
-        rows that are held out; "auto" is the elbow of the share that ordered codes
-        explain [5]_, among as many as PCA needs for 95 %, but 64 at most. For either,
-        ordered codes are trained first; as many of them are kept as are needed and
-        trained without the others for another quarter of the epochs.
+        between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
+        the elbow of what ordered codes explain [5]_, among as many as PCA needs for
+        95 %, but 64 at most. For either, ordered codes are trained first; the fewest
+        that suffice are kept, and trained without the others for another fifth of the
+        epochs. What suffices is counted by what PCA leaves of its training rows, times
+        the error of the network relative to PCA's on rows that are held out.
 
     hidden_layer_sizes : "auto" or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
@@ -325,7 +326,7 @@ class DenseAE(BaseDense):
 
         Its codes are the first columns of this one's. It is set to ``ordered=False``
         and ``warm_start=True``, so that a following `fit` goes on to train these codes
-        alone, for which a quarter of `max_iter` goes far.
+        alone, for which a fifth of `max_iter` goes far.
 
         Parameters
         ----------

@@ -214,6 +214,8 @@ def _refine(plan: FitPlan, data: Prepared, ordered: _Trial, n_kept: int) -> _Tri
         if not ordered.cross_validated:
             settings = stopping_early(short, run.split, settings)
         runs.append(_run(short, data, run.split, settings, first))
+        if runs[-1].trained.outcome.interrupted:
+            raise KeyboardInterrupt
     return _Trial(runs, ordered.cross_validated)
 
 

@@ -24,7 +24,7 @@ from skae._network import Arrays, Dense, Network, Stack, Weights
 # The constants below are judged by `python -m benchmarks dimension`.
 
 # Rows that a batch decodes, in multiples of its own: one as cut as any.
-_COPIES = 3
+_COPIES = 2
 
 # Cuts between levels need fewer rows, and count less, than the levels they lie between.
 _ROWS_BETWEEN = 0.5

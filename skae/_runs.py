@@ -51,13 +51,14 @@ _SPARSE_NOISE = 0.2
 # Such a network's kernels decay by this multiple of the learning rate at each step.
 _WEIGHT_DECAY = 0.1
 
+# Those of ordered codes are judged by `python -m benchmarks dimension`.
 
 # Errors of later cuts are small, and so loud in their geometric mean: from the start
 # they would keep the first codes at PCA's, when alone these bend far away from it.
 _FIRST_FEEDBACK = 0.1
 
-# Their gradient is the noisier one, as every cut has a part of the rows only: batches
-# are this many times larger, and so are the steps (Goyal et al., 2017, "Accurate, large
+# The gradient is noisier, as every cut has a part of the rows only: batches are this
+# many times larger, and so are the steps (Goyal et al., 2017, "Accurate, large
 # minibatch SGD").
 _ORDERED_BATCHES = 2
 _ORDERED_RATE = 3
@@ -141,7 +142,7 @@ def stopping_early(plan: FitPlan, split: Split, settings: Settings) -> Settings:
     if not len(split.held_out):
         return settings
     # Ordered codes improve together only once they learn from each other.
-    start = max(settings.warmup, plan.max_iter // 2 if plan.ordered else 0)
+    start = max(settings.warmup, plan.max_iter * 3 // 4 if plan.ordered else 0)
     stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, start)
     return replace(settings, stopping=stopping)
 
