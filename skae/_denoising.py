@@ -32,7 +32,7 @@ class DenoisingAE(DenseAE):
         between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
         the elbow of what ordered codes explain [3]_, among as many as PCA needs for
         95 %, but 64 at most. For either, ordered codes are trained first; the fewest
-        that suffice are kept, and trained without the others for another fifth of the
+        that suffice are kept, and trained without the others for a quarter of the
         epochs. What suffices is counted by what PCA leaves of its training rows, times
         the error of the network relative to PCA's on rows that are held out.
 

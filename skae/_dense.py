@@ -66,7 +66,7 @@ class DenseAE(BaseDense):
         between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
         the elbow of what ordered codes explain [5]_, among as many as PCA needs for
         95 %, but 64 at most. For either, ordered codes are trained first; the fewest
-        that suffice are kept, and trained without the others for another fifth of the
+        that suffice are kept, and trained without the others for a quarter of the
         epochs. What suffices is counted by what PCA leaves of its training rows, times
         the error of the network relative to PCA's on rows that are held out.
 
@@ -326,7 +326,7 @@ class DenseAE(BaseDense):
 
         Its codes are the first columns of this one's. It is set to ``ordered=False``
         and ``warm_start=True``, so that a following `fit` goes on to train these codes
-        alone, for which a fifth of `max_iter` goes far.
+        alone, for which a quarter of `max_iter` goes far.
 
         Parameters
         ----------

@@ -59,13 +59,13 @@ start = time.perf_counter()
 separate = [unexplained(DenseAE(k, random_state=0).fit(X_train)) for k in some]
 print(f"{len(some)} separate fits: {time.perf_counter() - start:.1f} s")
 refined = [
-    unexplained(ordered.truncate(k).set_params(max_iter=20).fit(X_train)) for k in some
+    unexplained(ordered.truncate(k).set_params(max_iter=25).fit(X_train)) for k in some
 ]
 
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 ax.plot(numbers, pca_curve, "o-", color="0.6", ms=4, label="PCA")
 ax.plot(numbers, curve, "o-", color="C0", ms=4, label="one ordered fit, truncated")
-ax.plot(some, refined, "D", color="C1", ms=6, label="refined for 20 epochs")
+ax.plot(some, refined, "D", color="C1", ms=6, label="refined for 25 epochs")
 ax.plot(some, separate, "x", color="k", ms=8, label="separate fits")
 ax.set(
     xlabel="number of components",
