@@ -100,10 +100,16 @@ def test_one_ordered_fit_serves_all_numbers_of_components(compiled, digits):
 
 
 def fit_and_count(parameters):
-    """Fit in a worker; return which worker, and what it has compiled so far."""
-    X = np.random.default_rng(0).normal(size=(60, 8))
+    """Fit in a worker; return which worker, and what it has compiled so far.
+
+    It may be one that other tests have used, with other numbers of features.
+    """
+    n_features = 11
+    X = np.random.default_rng(0).normal(size=(60, n_features))
     autoencoder(**parameters).fit(X)
-    return os.getpid(), len(_idle())
+    programs = [compiled.program for compiled in _idle().values()]
+    compiled = [p for p in programs if p.network.encoder.n_inputs == n_features]
+    return os.getpid(), len(compiled)
 
 
 def test_each_worker_compiles_an_architecture_once():
