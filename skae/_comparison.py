@@ -21,7 +21,7 @@ class PCAComparison:
     """An autoencoder and PCA side by side, as :func:`compare_with_pca` returns them.
 
     Arrays have a row for each number of components and a column for each split. Print
-    it to see their means as a table.
+    it to see their means as a table, of PCA and of the autoencoder (AE).
 
     Attributes
     ----------
@@ -53,20 +53,19 @@ class PCAComparison:
     autoencoder_scores: np.ndarray | None = None
 
     def __str__(self) -> str:
-        columns = {
-            "error: PCA": self.pca_errors,
-            "autoencoder": self.autoencoder_errors,
-            "explained: PCA": self.pca_explained,
-            "autoencoder ": self.autoencoder_explained,
-        }
+        columns = [
+            ("error: PCA", self.pca_errors),
+            ("      AE", self.autoencoder_errors),
+            ("explained: PCA", self.pca_explained),
+            ("      AE", self.autoencoder_explained),
+        ]
         if self.pca_scores is not None and self.autoencoder_scores is not None:
-            columns["score: PCA"] = self.pca_scores
-            columns["autoencoder  "] = self.autoencoder_scores
-        lines = ["  ".join(["n_components", *columns, "network"])]
+            columns.append(("score: PCA", self.pca_scores))
+            columns.append(("      AE", self.autoencoder_scores))
+        names = [name for name, _ in columns]
+        lines = ["  ".join(["n_components", *names, "network"])]
         for i, n_components in enumerate(self.n_components):
-            cells = [
-                f"{values[i].mean():{len(name)}.4g}" for name, values in columns.items()
-            ]
+            cells = [f"{values[i].mean():{len(name)}.4g}" for name, values in columns]
             used = f"{self.used_network[i].sum()}/{self.used_network.shape[1]}"
             lines.append("  ".join([f"{n_components:12d}", *cells, f"{used:>7}"]))
         return "\n".join(lines)
