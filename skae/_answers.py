@@ -118,12 +118,12 @@ def fitted_network(
     )
     if not plan.ordered:
         return fitted
-    explained = np.diff(judgement.explained, prepend=0.0)
-    return replace(_with_curves(fitted, judgement), variance_ratio=explained)
-
-
-def _with_curves(fitted: Fitted, judgement: Judgement) -> Fitted:
-    return replace(fitted, curve=judgement.curve, pca_curve=judgement.pca_curve)
+    return replace(
+        fitted,
+        variance_ratio=np.diff(judgement.explained, prepend=0.0),
+        curve=judgement.curve,
+        pca_curve=judgement.pca_curve,
+    )
 
 
 def answer_pca(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from skae._initialization import PrincipalAxes
-    from skae._network import Network, Weights
+    from skae._network import Arrays, Network, Stack, Weights
 
 # The network must beat PCA by this many standard errors of the paired gains; trials end
 # early where it lags behind by the other number. Judged by
@@ -115,17 +115,6 @@ class Judgement(NamedTuple):
     def hopeless(self) -> bool:
         return self._standard_errors < _HOPELESS_STANDARD_ERRORS
 
-    def at(self, cut: int) -> Judgement:
-        """Judge what the first codes alone give."""
-        errors, pca_errors, losses, pca_losses, distances = self
-        return Judgement(
-            errors[:, [cut - 1]],
-            pca_errors[:, [cut - 1]],
-            losses[:, [cut - 1]],
-            pca_losses[:, [cut - 1]],
-            distances,
-        )
-
 
 def mean_of_rows(values: np.ndarray) -> np.ndarray:
     """Return the mean of each column, exact for columns of single precision."""
@@ -203,13 +192,16 @@ def _by_network(
     plan: FitPlan, weights: Weights, inputs: np.ndarray
 ) -> Iterator[np.ndarray]:
     network: Network = plan.trained_network
+    codes = _forward_quietly(network.encoder, weights.encoder, inputs)
+    if not plan.ordered:
+        yield _forward_quietly(network.decoder, weights.decoder, codes)
+        return
+    for cut in _cuts(plan):
+        decoder = decoder_at(network.decoder, weights.decoder, plan.n_components, cut)
+        yield _forward_quietly(*decoder, codes[:, :cut])
+
+
+def _forward_quietly(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
+    """Run a network that may have diverged, which `judge` finds and reports."""
     with np.errstate(over="ignore", invalid="ignore"):
-        codes = forward(network.encoder, weights.encoder, inputs)
-        if not plan.ordered:
-            yield forward(network.decoder, weights.decoder, codes)
-            return
-        for cut in _cuts(plan):
-            decoder = decoder_at(
-                network.decoder, weights.decoder, plan.n_components, cut
-            )
-            yield forward(*decoder, codes[:, :cut])
+        return forward(stack, arrays, X)

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -121,7 +122,6 @@ def test_keras_knows_the_truncated(digits, ordered):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_and_names_are_kept(digits, dtype):
-    pd = pytest.importorskip("pandas")
     X = pd.DataFrame(digits.astype(dtype)).add_prefix("pixel")
     model = DenseAE(4, ordered=True, early_stopping=False, **QUICK).fit(X)
     first = pickle.loads(pickle.dumps(model)).truncate(2)
