@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skae._blocks import row_blocks
 from skae._initialization import (
     PrincipalAxes,
     pca_network,
@@ -24,22 +25,22 @@ from skae._runs import (
     Trained,
     all_rows,
     as_type,
+    blocks_to_judge,
     input_units,
-    rows_to_judge,
 )
 from skae._units import (
     Affine,
     Units,
     centred_codes,
     change_units,
-    code_scale,
+    code_moments,
     fold_before,
     principal_codes,
     prior_codes,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def answer_network(
@@ -53,19 +54,23 @@ def answer_network(
     if not plan.linear_code:
         return fitted_network(plan, data, trained, judgement)
     # In double precision: single would depend on how BLAS shares the work.
+    stack = plan.network.encoder
     encoder = as_type(trained.outcome.weights, np.float64).encoder
-    Z = data.Z.astype(np.float64)
-    codes = forward(plan.network.encoder, encoder, Z)
+    blocks = (Z.astype(np.float64) for Z in row_blocks(data.Z))
     if plan.bound is not None:
-        log_variance = forward_log_variance(plan.network.encoder, encoder, Z)
+        posterior = [
+            (forward(stack, encoder, Z), forward_log_variance(stack, encoder, Z))
+            for Z in blocks
+        ]
+        codes, log_variance = map(np.vstack, zip(*posterior, strict=True))
         units = prior_codes(codes, finite_log_variance(np, log_variance))
         return fitted_network(plan, data, trained, judgement, units)
+    codes_as_trained = code_moments((forward(stack, encoder, Z), Z) for Z in blocks)
     find_units = centred_codes if plan.ordered else principal_codes
     scale = unit_scale(plan, data, trained.axes)
-    units = find_units(codes, data.Z, scale, plan.whiten)
-    return fitted_network(
-        plan, data, trained, judgement, units, code_scale(units(codes))
-    )
+    units = find_units(codes_as_trained, scale, plan.whiten)
+    scale = codes_as_trained.under(units).scale
+    return fitted_network(plan, data, trained, judgement, units, scale)
 
 
 def unit_scale(plan: FitPlan, data: Prepared, axes: PrincipalAxes) -> np.ndarray:
@@ -165,13 +170,15 @@ def answer_pca(
     )
 
 
-def _own_rows(plan: FitPlan, data: Prepared) -> Rows:
-    """Return all rows as PCA's own axes take them, in the units of the data."""
-    inputs = data.X
+def _own_rows(plan: FitPlan, data: Prepared) -> Iterator[Rows]:
+    """Yield all rows as PCA's own axes take them, in the units of the data."""
     units = input_units(plan, data.mean, data.scale)
-    if plan.noise is not None and units is not None:
-        inputs = units(rows_to_judge(plan, data, all_rows(data)).inputs)
-    return Rows(data.X, inputs, 1.0)
+    judged = blocks_to_judge(plan, data, all_rows(data))
+    for block, rows in zip(row_blocks(data.X), judged, strict=True):
+        inputs = block
+        if plan.noise is not None and units is not None:
+            inputs = units(rows.inputs)
+        yield Rows(block, inputs, 1.0)
 
 
 def truncated(fitted: Fitted, n_components: int) -> Fitted:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from skae._blocks import aligned, empty_aligned
 from skae._corruption import Corruption
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Epoch(NamedTuple):
     ----------
     X : (n_samples, n_features) float32
     held_out_inputs : (n_held_out, n_features) float32
+        Or `X` itself.
     batches : (n_batches, batch_size) int32
         Indices of the rows of each batch.
     weights : (n_batches, batch_size) float32
@@ -62,7 +64,7 @@ class Epoch(NamedTuple):
     held_out_weights : (n_batches, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
     train_rows : (n_train,) int32
-        Indices of all rows to train on.
+        Indices of all rows to train on, if values of other rows are swapped in.
     step_sizes : (n_batches,) float32
     scalars : (7,) float32
         The `Scalars`.
@@ -115,38 +117,38 @@ def prepare_epochs(
     held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
     batch_size = program.batch_size
     n_held_out = len(rows.held_out)
-    batches = _batched(rows.train, batch_size)
-    mask = _batched(np.ones(len(rows.train)), batch_size)
+    weights = _batch_weights(len(rows.train), batch_size)
     held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
-    rates = _learning_rates(len(batches), settings)
-    step_sizes = _step_sizes(rates)
-    decay = -np.expm1(-settings.weight_decay * rates.sum(axis=1))
     nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
     corruption = settings.corruption or nothing
+    X = _in_place(data.X)
+    if data.held_out_inputs is None:
+        held_out_inputs, places = X, rows.held_out
+    else:
+        held_out_inputs = tf.constant(data.held_out_inputs)
+        places = np.arange(n_held_out)
     epoch = Epoch(
-        tf.constant(data.X),
-        tf.constant(data.held_out_inputs),
-        _integers(batches),
-        _floats(mask / mask.sum(axis=1, keepdims=True)),
+        X,
+        held_out_inputs,
+        None,  # as the last ones, set for each epoch
+        weights,
         _integers(
-            [
-                _batched(indices, VALIDATION_BATCH)
-                for indices in (rows.held_out, np.arange(n_held_out))
-            ]
+            [_batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)]
         ),
         _floats(held_out_mask / max(n_held_out, 1)),
-        train_rows=_integers(rows.train),
-        step_sizes=_floats(step_sizes[0]),
-        scalars=_floats([0.0] * len(Scalars._fields)),
+        train_rows=_integers(rows.train if program.noise == "swap" else rows.train[:1]),
+        step_sizes=None,
+        scalars=None,
         replacements=_floats([corruption.low, corruption.high]),
-        seeds=_integers([[0, 0], [0, 0]]),
+        seeds=None,
     )
     held_out_seed = held_out_rng.integers(2**31 - 1, size=2)
     for i in range(settings.n_epochs):
         order = rng.permutation(rows.train)
+        rates = _learning_rates(i, len(weights), settings)
         grown = min(1.0, (i + 1) / max(settings.warmup, 1))
         scalars = Scalars(
-            decay=decay[i],
+            decay=-np.expm1(-settings.weight_decay * rates.sum()),
             input_noise=settings.input_noise,
             noise_level=corruption.level,
             alpha=settings.alpha,
@@ -156,8 +158,8 @@ def prepare_epochs(
             + (1 - settings.feedback) * i / settings.n_epochs,
         )
         yield epoch._replace(
-            batches=_integers(_batched(order, batch_size)),
-            step_sizes=_floats(step_sizes[i]),
+            batches=_in_place(_batched(order, batch_size)),
+            step_sizes=_floats(_step_sizes(i, rates)),
             scalars=_floats(scalars),
             seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
         )
@@ -170,12 +172,27 @@ def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
     have few rows, and take a step as long as any other.
     """
     n_batches = -(-len(values) // batch_size)
-    batches = np.zeros((n_batches, batch_size), values.dtype)
+    batches = empty_aligned((n_batches, batch_size), values.dtype)
+    batches[...] = 0
     if n_batches:
         shortest, n_longer = divmod(len(values), n_batches)
         lengths = shortest + (np.arange(n_batches) < n_longer)
         batches[np.arange(batch_size) < lengths[:, np.newaxis]] = values
     return batches
+
+
+def _batch_weights(n_rows: int, batch_size: int) -> tf.Tensor:
+    weights = _batched(np.ones(n_rows, np.float32), batch_size)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return _in_place(weights)
+
+
+def _in_place(values: np.ndarray) -> tf.Tensor:
+    """Return a tensor in the memory of the array, if that is as TensorFlow needs it.
+
+    TensorFlow itself would copy it, and for a moment need twice as much again.
+    """
+    return tf.experimental.dlpack.from_dlpack(aligned(values).__dlpack__())
 
 
 def _integers(values: Any) -> tf.Tensor:
@@ -186,23 +203,22 @@ def _floats(values: Any) -> tf.Tensor:
     return tf.convert_to_tensor(np.asarray(values, dtype=np.float32))
 
 
-def _learning_rates(n_batches: int, settings: Settings) -> np.ndarray:
-    """Return the rates of all steps, of shape (n_epochs, n_batches).
+def _learning_rates(i: int, n_batches: int, settings: Settings) -> np.ndarray:
+    """Return the rates of the steps of an epoch, of shape (n_batches,).
 
     They warm up in a straight line, then fall to zero along half a cosine (Loshchilov &
     Hutter, 2017).
     """
-    shape = (settings.n_epochs, n_batches)
     if not settings.decaying:
-        return np.full(shape, settings.learning_rate)
+        return np.full(n_batches, settings.learning_rate)
     warmup = min(_WARMUP_EPOCHS, settings.n_epochs / 2)
-    now = (np.arange(settings.n_epochs * n_batches) + 0.5).reshape(shape) / n_batches
+    now = i + (np.arange(n_batches) + 0.5) / n_batches
     progress = np.maximum(now - warmup, 0) / (settings.n_epochs - warmup)
     factor = np.minimum(now / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2
     return settings.learning_rate * factor
 
 
-def _step_sizes(rates: np.ndarray) -> np.ndarray:
-    """Correct the rates for Adam's moments, which start at zero."""
-    step = np.arange(1, rates.size + 1).reshape(rates.shape)
+def _step_sizes(i: int, rates: np.ndarray) -> np.ndarray:
+    """Correct an epoch's rates for Adam's moments, which start at zero."""
+    step = i * len(rates) + np.arange(1, len(rates) + 1)
     return rates * np.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)

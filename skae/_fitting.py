@@ -284,14 +284,16 @@ def _run(
 def _held_out(plan: FitPlan, data: Prepared) -> Split:
     n_samples = len(data.X)
     n_held_out = max(2, int(np.ceil(plan.validation_fraction * n_samples)))
-    order = np.random.default_rng(plan.seeds.split).permutation(n_samples)
+    rows = np.arange(n_samples, dtype=np.int32)
+    order = np.random.default_rng(plan.seeds.split).permutation(rows)
     # Of two rows, one is left to train on.
     held_out, train_rows = np.split(order, [min(n_held_out, n_samples - 1)])
     return Split(train_rows, held_out)
 
 
 def _folds(plan: FitPlan, data: Prepared) -> Iterator[Split]:
-    order = np.random.default_rng(plan.seeds.split).permutation(len(data.X))
+    rows = np.arange(len(data.X), dtype=np.int32)
+    order = np.random.default_rng(plan.seeds.split).permutation(rows)
     for held_out in np.array_split(order, _N_FOLDS):
         yield Split(np.setdiff1d(order, held_out), held_out)
 

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from skae._blocks import moments, row_blocks
 from skae._network import (
     Activations,
     Arrays,
@@ -23,6 +24,9 @@ _SMALLEST_RELATIVE_SCALE = 1e-5
 
 # Where PCA leaves no error, probabilistic PCA knows the codes exactly.
 _SMALLEST_POSTERIOR = 1e-6
+
+# More values than this are not copied to decompose them.
+_MANY_VALUES = 2**22
 
 # What is left of a constant direction in double precision, relative to the largest.
 _ROUNDING = 1e-12
@@ -44,6 +48,8 @@ class PrincipalAxes:
     noise_variance : float
         Mean variance of the directions left out: the noise of probabilistic PCA
         (Tipping & Bishop, 1999).
+    error : float
+        Mean squared error of the training rows over the features.
     """
 
     mean: np.ndarray
@@ -51,6 +57,7 @@ class PrincipalAxes:
     scale: np.ndarray
     variance_ratio: np.ndarray
     noise_variance: float
+    error: float
 
     def reconstruct(self, X: np.ndarray, n_components: int | None = None) -> np.ndarray:
         """Project rows on the first components, or on all of them."""
@@ -79,7 +86,10 @@ class PrincipalAxes:
 
 
 def principal_axes(
-    X: np.ndarray, n_components: int, exact: bool = True
+    X: np.ndarray,
+    n_components: int,
+    exact: bool = True,
+    rows: np.ndarray | None = None,
 ) -> PrincipalAxes:
     """Fit PCA in double precision.
 
@@ -90,35 +100,58 @@ def principal_axes(
         May exceed what `X` has; the spare components are zero.
     exact : bool
         Whether components that vary 1e-6 times less than the first are of interest.
-        Otherwise it is several times quicker where there are more rows than features.
+        Otherwise it is several times quicker, and takes no memory, where there are more
+        rows than features. It is also done so where there are very many.
+    rows : ndarray of int or None
+        Indices of the rows to use, `None` for all.
     """
-    # Fitting needs it, serving does not: importing it here makes `import skae` quicker.
-    from sklearn.decomposition import PCA
-
-    n_samples, n_features = X.shape
-    pca = PCA(min(n_components, n_samples, n_features), svd_solver="full")
-    X = X.astype(np.float64, copy=False)
-    mean = np.zeros(n_features)
-    if n_samples > n_features and not exact:
-        pca.set_params(svd_solver="covariance_eigh")
-        # This solver loses digits to a large mean.
-        mean = X.mean(axis=0)
-        X = X - mean
-    # Constant data has no variance to take a share of.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pca.fit(X)
-    spare = n_components - pca.n_components_
+    n_samples, n_features = len(X) if rows is None else len(rows), X.shape[1]
+    very_many = n_samples * n_features > _MANY_VALUES and n_samples > 10 * n_features
+    if very_many or (n_samples > n_features and not exact):
+        mean, directions, variances = _by_covariance(X, rows)
+    else:
+        mean, directions, variances = _by_decomposition(X if rows is None else X[rows])
+    n_found = min(n_components, len(variances))
+    spare = n_components - n_found
+    total = max(variances.sum(), np.finfo(np.float64).tiny)
+    kept, left_out = variances[:n_found], variances[n_found:]
 
     def padded(values: np.ndarray) -> np.ndarray:
-        return np.pad(np.nan_to_num(values), (0, spare))
+        return np.pad(values, (0, spare))
 
     return PrincipalAxes(
-        mean + pca.mean_,
-        np.pad(pca.components_, ((0, spare), (0, 0))),
-        padded(np.sqrt(pca.explained_variance_)),
-        padded(pca.explained_variance_ratio_),
-        float(np.nan_to_num(pca.noise_variance_)),
+        mean,
+        np.pad(directions[:n_found], ((0, spare), (0, 0))),
+        padded(np.sqrt(kept)),
+        padded(kept / total),
+        float(left_out.mean()) if len(left_out) else 0.0,
+        float(left_out.sum() / n_features * (n_samples - 1) / n_samples),
     )
+
+
+def _by_covariance(
+    X: np.ndarray, rows: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean, the directions, and the variances along them."""
+    found = moments((block, block) for block in row_blocks(X, rows))
+    variances, directions = np.linalg.eigh(found.scatter / (found.n_rows - 1))
+    variances = np.clip(variances[::-1], 0.0, None)
+    return found.means[0], _with_signs(directions.T[::-1]), variances
+
+
+def _by_decomposition(
+    X: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    mean = X.mean(axis=0, dtype=np.float64)
+    _, scales, directions = np.linalg.svd(X - mean, full_matrices=False)
+    return mean, _with_signs(directions), scales**2 / max(len(X) - 1, 1)
+
+
+def _with_signs(directions: np.ndarray) -> np.ndarray:
+    """Make the largest entry of each direction positive, as scikit-learn does."""
+    places = np.arange(len(directions))
+    largest = directions[places, np.abs(directions).argmax(axis=1)]
+    return directions * np.sign(largest)[:, np.newaxis]
 
 
 def pca_network(axes: PrincipalAxes, whiten: bool) -> tuple[Network, Weights]:

@@ -12,7 +12,7 @@ from skae._ordering import decoder_at
 from skae._plan import FitPlan, divergence_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from skae._initialization import PrincipalAxes
     from skae._network import Arrays, Network, Stack, Weights
@@ -123,15 +123,21 @@ def mean_of_rows(values: np.ndarray) -> np.ndarray:
 
 
 def judge(
-    plan: FitPlan, weights: Weights, axes: PrincipalAxes, rows: Rows
+    plan: FitPlan, weights: Weights, axes: PrincipalAxes, blocks: Iterable[Rows]
 ) -> Judgement:
-    """Compare the network with PCA.
+    """Compare the network with PCA on blocks of rows.
 
     Raises
     ------
     ValueError
         If the network's outputs are not finite.
     """
+    return pooled([_compare(plan, weights, axes, block) for block in blocks])
+
+
+def _compare(
+    plan: FitPlan, weights: Weights, axes: PrincipalAxes, rows: Rows
+) -> Judgement:
     by_cut: list[tuple[np.ndarray, ...]] = []
     reconstructions = zip(
         _by_network(plan, weights, rows.inputs),
@@ -164,10 +170,20 @@ def pooled(judgements: list[Judgement]) -> Judgement:
     )
 
 
-def pca_errors(plan: FitPlan, axes: PrincipalAxes, rows: Rows) -> np.ndarray:
+def pca_errors(
+    plan: FitPlan, axes: PrincipalAxes, blocks: Iterable[Rows]
+) -> np.ndarray:
     """Return PCA's mean squared errors, of shape (n_rows, n_cuts)."""
-    outputs = _by_pca(plan, axes, rows.inputs)
-    return np.column_stack([_squared_errors(rows, output) for output in outputs])
+    errors = [
+        np.column_stack(
+            [
+                _squared_errors(block, output)
+                for output in _by_pca(plan, axes, block.inputs)
+            ]
+        )
+        for block in blocks
+    ]
+    return np.concatenate(errors)
 
 
 def _squared_errors(rows: Rows, outputs: np.ndarray) -> np.ndarray:

@@ -210,7 +210,7 @@ class Settings:
 
 
 class Split(NamedTuple):
-    """Indices of the rows to train on, and of those held out (possibly none)."""
+    """Indices (int32) of the rows to train on, and of those held out, possibly none."""
 
     train: np.ndarray
     held_out: np.ndarray
@@ -222,11 +222,13 @@ class Data(NamedTuple):
     Attributes
     ----------
     X : ndarray of shape (n_samples, n_features), float32
-    held_out_inputs : ndarray of shape (n_held_out, n_features), float32
+        Its memory is used in place; see `empty_aligned`.
+    held_out_inputs : ndarray of shape (n_held_out, n_features), float32, or None
+        `None` stands for the rows themselves.
     """
 
     X: np.ndarray
-    held_out_inputs: np.ndarray
+    held_out_inputs: np.ndarray | None
 
 
 @dataclass

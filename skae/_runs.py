@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skae._blocks import empty_aligned, extremes, mean_and_variance, row_blocks
 from skae._corruption import Corruption, corrupt
 from skae._initialization import (
     PrincipalAxes,
@@ -35,6 +36,9 @@ from skae._plan import (
 )
 from skae._tensorflow import import_with_tensorflow
 from skae._units import Affine, Units, change_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The constants below are judged by `python -m benchmarks quality`.
 
@@ -81,22 +85,26 @@ class Trained(NamedTuple):
 
 
 def centre_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
-    mean = X.mean(axis=0, dtype=np.float64)
-    scale = float(np.sqrt(X.var(axis=0, dtype=np.float64).mean()))
+    mean, variance = mean_and_variance(X)
+    scale = float(np.sqrt(variance.mean()))
     return mean, scale if scale > 0 else 1.0
 
 
 def all_rows(data: Prepared) -> Split:
-    rows = np.arange(len(data.X))
+    rows = np.arange(len(data.X), dtype=np.int32)
     return Split(rows, rows[:0])
 
 
 def prepare(plan: FitPlan, X: np.ndarray, mean: np.ndarray, scale: float) -> Prepared:
-    Z = X
-    inputs = input_units(plan, mean, scale)
-    if inputs is not None:
-        Z = inputs.inverse()(X)
-    return Prepared(X, np.asarray(Z, dtype=np.float32), mean, scale)
+    units = input_units(plan, mean, scale)
+    to_training = None if units is None else units.inverse()
+    Z = empty_aligned(X.shape)
+    n_done = 0
+    for block in row_blocks(X):
+        done = slice(n_done, n_done + len(block))
+        Z[done] = block if to_training is None else to_training(block)
+        n_done = done.stop
+    return Prepared(X, Z, mean, scale)
 
 
 def input_units(plan: FitPlan, mean: np.ndarray, scale: float) -> Affine | None:
@@ -155,13 +163,13 @@ def train(
     previous: Fitted | None = None,
 ) -> Trained:
     """Train on some of the rows, from the previous fit if there is one."""
-    axes = principal_axes(data.Z[split.train], plan.n_components, exact=False)
+    axes = principal_axes(data.Z, plan.n_components, exact=False, rows=split.train)
     if previous is None:
         start = _start(plan, axes)
     else:
         start = _resume(plan, data, previous)
     if plan.pca_shortcut:
-        noise = _input_noise(plan, data.Z[split.train], axes)
+        noise = _input_noise(plan, len(split.train), axes)
         settings = replace(settings, input_noise=noise)
     if plan.noise is not None:
         corruption = _corruption(plan, data, plan.noise, split)
@@ -176,7 +184,9 @@ def train(
         plan.ordered,
     )
     training = import_with_tensorflow("skae._training")
-    inputs = _judged_inputs(plan, data, split) if len(split.held_out) else data.Z[:0]
+    inputs = None
+    if plan.noise is not None and len(split.held_out):
+        inputs = _corrupted(plan, data, plan.noise, split)
     outcome = training.train(program, settings, Data(data.Z, inputs), split, start)
     if outcome.diverged:
         warnings.warn(
@@ -238,11 +248,9 @@ def as_type(weights: Weights, dtype: np.typing.DTypeLike) -> Weights:
     return Weights(*([array.astype(dtype) for array in half] for half in weights))
 
 
-def _input_noise(plan: FitPlan, Z: np.ndarray, axes: PrincipalAxes) -> float:
-    error = np.sqrt(np.mean((Z - axes.reconstruct(Z)) ** 2))
-    if plan.sparse_code:
-        error = _SPARSE_NOISE
-    return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / len(Z))))
+def _input_noise(plan: FitPlan, n_rows: int, axes: PrincipalAxes) -> float:
+    error = _SPARSE_NOISE if plan.sparse_code else np.sqrt(axes.error)
+    return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)))
 
 
 def _corruption(
@@ -250,13 +258,12 @@ def _corruption(
 ) -> Corruption:
     """Put the noise into the units of training."""
     kind, level = noise
-    Z = data.Z[split.train]
-    low, high = Z.min(axis=0), Z.max(axis=0)
+    low, high = extremes(data.Z, split.train)
     if kind == "gaussian" and not plan.linear_output:
         level = level * data.scale
     if kind == "masking":
         units = input_units(plan, data.mean, data.scale)
-        zero = np.zeros(Z.shape[1])
+        zero = np.zeros(data.Z.shape[1])
         low = high = zero if units is None else units.inverse()(zero)
     low, high = (np.asarray(values, dtype=np.float32) for values in (low, high))
     return Corruption(kind, level, low, high)
@@ -266,14 +273,12 @@ def _judged_rows(split: Split) -> np.ndarray:
     return split.held_out if len(split.held_out) else split.train
 
 
-def _judged_inputs(plan: FitPlan, data: Prepared, split: Split) -> np.ndarray:
-    """Return what those rows are reconstructed from: always the same corruption."""
-    Z = data.Z[_judged_rows(split)]
-    if plan.noise is None:
-        return Z
-    corruption = _corruption(plan, data, plan.noise, split)
+def _corrupted(plan: FitPlan, data: Prepared, noise: Noise, split: Split) -> np.ndarray:
+    """Return those rows with always the same corruption."""
+    corruption = _corruption(plan, data, noise, split)
     rng = np.random.default_rng(plan.seeds.validation)
-    inputs: np.ndarray = corrupt(corruption, Z, data.Z[split.train], rng)
+    rows = data.Z[_judged_rows(split)]
+    inputs: np.ndarray = corrupt(corruption, rows, data.Z[split.train], rng)
     return inputs
 
 
@@ -281,14 +286,18 @@ def judge_run(
     plan: FitPlan, data: Prepared, split: Split, trained: Trained
 ) -> Judgement:
     """Compare the network with PCA."""
-    rows = rows_to_judge(plan, data, split)
-    return judge(plan, trained.outcome.weights, trained.axes, rows)
+    blocks = blocks_to_judge(plan, data, split)
+    return judge(plan, trained.outcome.weights, trained.axes, blocks)
 
 
-def rows_to_judge(plan: FitPlan, data: Prepared, split: Split) -> Rows:
-    """Return the rows on which the network is compared with PCA."""
-    return Rows(
-        data.Z[_judged_rows(split)],
-        _judged_inputs(plan, data, split),
-        data.scale**2 if plan.linear_output else 1.0,
-    )
+def blocks_to_judge(plan: FitPlan, data: Prepared, split: Split) -> Iterator[Rows]:
+    """Yield the rows on which the network is compared with PCA, block by block."""
+    rows = _judged_rows(split)
+    unit = data.scale**2 if plan.linear_output else 1.0
+    if plan.noise is None:
+        for block in row_blocks(data.Z, rows):
+            yield Rows(block, block, unit)
+        return
+    inputs = row_blocks(_corrupted(plan, data, plan.noise, split))
+    for block, corrupted in zip(row_blocks(data.Z, rows), inputs, strict=True):
+        yield Rows(block, corrupted, unit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
-from math import isfinite
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -57,6 +57,9 @@ _CORRUPTION_SEED, _DONOR_SEED, _POSTERIOR_SEED = [1, 0], [2, 0], [3, 0]
 # mean variance is 1.
 _SMALLEST_ERROR = 1e-6
 
+# Arrays of at least this size have variables of their own.
+_LARGE_ARRAY = 2**16
+
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
 _MAX_IDLE_PROGRAMS = 64
@@ -94,7 +97,7 @@ def _run_epochs(
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
         for epoch in epochs:
-            progress.note(*compiled.run_epoch(epoch))
+            progress.note(compiled.run_epoch(epoch))
             if progress.should_stop:
                 break
     except KeyboardInterrupt:
@@ -102,6 +105,25 @@ def _run_epochs(
             raise
         progress.outcome.interrupted = True
     return progress.finish()
+
+
+class Trace(NamedTuple):
+    """What an epoch leaves.
+
+    Attributes
+    ----------
+    terms, val_terms : ndarray of shape (n_terms,)
+        Of the loss, over the training rows during the epoch and over the rows held out
+        after it (0 where there are none). `CompiledProgram.objective` makes losses of
+        them.
+    values : list of tf.Tensor
+        The weights after the epoch. They share the variables' memory until the next
+        step, which writes to a copy.
+    """
+
+    terms: np.ndarray
+    val_terms: np.ndarray
+    values: list[tf.Tensor]
 
 
 class _Progress:
@@ -117,21 +139,21 @@ class _Progress:
         self._held_out = held_out
         self._best = self._reference = np.inf
         self._n_bad = 0
-        # Flat copies of the weights: to return, and known to have a finite loss.
-        self._kept: np.ndarray | None = None
-        self._proven: np.ndarray | None = None
+        # The weights to return, and those known to have a finite loss.
+        self._kept: list[tf.Tensor] | None = None
+        self._proven: list[tf.Tensor] | None = None
 
     def finish(self) -> Outcome:
         """Return the outcome with the weights of the epoch that was kept."""
         assert self._kept is not None  # or the first epoch has raised
-        self.outcome.weights = self._compiled.unflatten(self._kept)
+        self.outcome.weights = self._compiled.as_weights(self._kept)
         return self.outcome
 
-    def note(self, terms: np.ndarray, val_terms: np.ndarray) -> None:
+    def note(self, trace: Trace) -> None:
         """Take note of the epoch that has just been trained."""
         loss, val_loss = (
             self._compiled.objective(np, values, self._settings.code_weight).item()
-            for values in (terms, val_terms)
+            for values in (trace.terms, trace.val_terms)
         )
         if not (isfinite(loss) and isfinite(val_loss)):
             self._diverge()
@@ -145,14 +167,16 @@ class _Progress:
         if self._settings.stopping is None:
             # The epoch's loss tells of the weights it began with.
             self._proven = self._kept
-            self._kept = self._compiled.copy_weights()
+            self._kept = trace.values
         else:
-            self._judge(val_loss, self._settings.stopping)
+            self._judge(val_loss, trace.values, self._settings.stopping)
 
-    def _judge(self, val_loss: float, stopping: EarlyStopping) -> None:
+    def _judge(
+        self, val_loss: float, values: list[tf.Tensor], stopping: EarlyStopping
+    ) -> None:
         if val_loss < self._best:
             self._best = val_loss
-            self._proven = self._kept = self._compiled.copy_weights()
+            self._proven = self._kept = values
         # A logarithm of an error may be negative.
         least_decrease = stopping.tol * abs(self._reference)
         if self._reference is np.inf or val_loss < self._reference - least_decrease:
@@ -190,11 +214,45 @@ def _is_penalised(stack: Stack) -> list[bool]:
     return [True, False] * (len(places.layers) // 2) + [False] * others
 
 
+class _Slot(NamedTuple):
+    """Variables of arrays that are updated together: their values, one after another.
+
+    Small arrays share one, so that the optimizer is one operation however many layers
+    there are. Large ones have their own, as putting them together would copy them at
+    each step.
+
+    Attributes
+    ----------
+    places : list of int
+        Indices of the arrays in `Network.array_shapes`.
+    penalised : tf.Tensor
+        1 where a value belongs to a kernel of the nonlinear path, and 0 elsewhere.
+    values, momentum, velocity : tf.Variable
+    """
+
+    places: list[int]
+    penalised: tf.Tensor
+    values: tf.Variable
+    momentum: tf.Variable
+    velocity: tf.Variable
+
+
+def _make_slot(places: list[int], sizes: list[int], penalised: list[bool]) -> _Slot:
+    own_sizes = [sizes[place] for place in places]
+    mask = np.repeat([penalised[place] for place in places], own_sizes)
+    variables = (tf.Variable(tf.zeros(len(mask))) for _ in range(3))
+    # One number stands for those of a single array.
+    return _Slot(
+        places,
+        tf.constant(mask[:1] if len(places) == 1 else mask, tf.float32),
+        *variables,
+    )
+
+
 class CompiledProgram:
     """A compiled epoch with the variables it works on.
 
-    All weights are one flat vector, so that the optimizer is one operation however
-    many layers there are. Not safe for use by two threads at once.
+    Not safe for use by two threads at once.
     """
 
     def __init__(self, program: Program) -> None:
@@ -211,49 +269,49 @@ class CompiledProgram:
         self._encoder = StackLayers(network.encoder, "encoder", to_train=True)
         self._decoder = StackLayers(network.decoder, "decoder", to_train=True)
         self._shapes = network.array_shapes
-        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
-        size = sum(self._sizes)
-        self._flat = tf.Variable(tf.zeros(size))
-        self._momentum = tf.Variable(tf.zeros(size))
-        self._velocity = tf.Variable(tf.zeros(size))
-        penalised = _is_penalised(network.encoder) + _is_penalised(network.decoder)
-        self._penalised = tf.constant(np.repeat(penalised, self._sizes), tf.float32)
+        self._sizes = [prod(shape) for shape in self._shapes]
+        self._slots = self._make_slots()
         self._epoch = tf.function(
             self._trace_epoch,
             input_signature=[epoch_spec(program.batch_size, network.encoder.n_inputs)],
             autograph=False,
         ).get_concrete_function()
 
+    def _make_slots(self) -> list[_Slot]:
+        network = self.program.network
+        penalised = _is_penalised(network.encoder) + _is_penalised(network.decoder)
+        places = range(len(self._sizes))
+        small = [place for place in places if self._sizes[place] < _LARGE_ARRAY]
+        large = [[place] for place in places if place not in small]
+        return [
+            _make_slot(group, self._sizes, penalised)
+            for group in (small, *large)
+            if group
+        ]
+
     def reset(self, weights: Weights) -> None:
         """Set the weights and forget the optimizer's moments."""
-        flat = np.concatenate([array.ravel() for array in weights.all])
-        self._flat.assign(flat.astype(np.float32))
-        for moment in (self._momentum, self._velocity):
-            moment.assign(tf.zeros_like(moment))
+        arrays = weights.all
+        for slot in self._slots:
+            flat = np.concatenate([arrays[place].ravel() for place in slot.places])
+            slot.values.assign(flat.astype(np.float32))
+            for moment in (slot.momentum, slot.velocity):
+                moment.assign(tf.zeros_like(moment))
 
-    def copy_weights(self) -> np.ndarray:
-        """Copy the weights out, as one vector."""
-        flat: np.ndarray = self._flat.numpy()
-        return flat.copy()
-
-    def unflatten(self, flat: np.ndarray) -> Weights:
-        """Cut a vector of weights into the arrays of the network."""
-        parts = np.split(flat, np.cumsum(self._sizes)[:-1])
-        arrays = [
-            part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)
-        ]
+    def as_weights(self, values: list[tf.Tensor]) -> Weights:
+        """Cut the values of the slots into the arrays of the network."""
+        arrays = [np.zeros(0)] * len(self._shapes)
+        for slot, flat in zip(self._slots, values, strict=True):
+            sizes = [self._sizes[place] for place in slot.places]
+            parts = np.split(flat.numpy(), np.cumsum(sizes)[:-1])
+            for place, part in zip(slot.places, parts, strict=True):
+                arrays[place] = part.reshape(self._shapes[place])
         return self.program.network.split(arrays)
 
-    def run_epoch(self, now: Epoch) -> tuple[np.ndarray, np.ndarray]:
-        """Take one optimizer step a batch; return the terms of the losses.
-
-        Those of the training rows come first, then those of the rows held out, which
-        are 0 where there are none. `objective` makes losses of them.
-        """
-        terms, val_terms = (terms.numpy() for terms in self._epoch(now))
-        # Batches may differ by a row, which their mean losses do not show.
-        n_rows = 1 / now.weights.numpy()[:, 0]
-        return n_rows @ terms / n_rows.sum(), val_terms.sum(axis=0)
+    def run_epoch(self, now: Epoch) -> Trace:
+        """Take one optimizer step a batch."""
+        terms, val_terms, values = self._epoch(now)
+        return Trace(terms.numpy(), val_terms.numpy(), values)
 
     def objective(self, xp: Any, terms: Any, code_weight: Any) -> Any:
         """Make a loss, of shape (1,), of the terms of the network's kind.
@@ -274,29 +332,30 @@ class CompiledProgram:
             error = 0.5 * xp.log(error + _SMALLEST_ERROR)
         return error if self._n_terms == 1 else error + code_weight * terms[1:]
 
-    def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the terms of the loss of each batch, in training and validation."""
+    def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """Return what a `Trace` is made of."""
         scalars = Scalars(*tf.unstack(now.scalars))
         seed, held_out_seed = tf.unstack(now.seeds)
         held_out, places = tf.unstack(now.held_out)
-        penalty = scalars.alpha * self._penalised
 
-        def train_on_batch(i: tf.Tensor) -> tf.Tensor:
+        def train_on_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
             rows = tf.gather(now.X, tf.gather(now.batches, i))
             batch_seed = tf.stack([seed[0], seed[1] + i])
             inputs = self._inputs(rows, now, scalars, batch_seed)
             weights = tf.gather(now.weights, i)
             batch = _Batch(rows, inputs, weights, batch_seed, self._nesting)
-            flat = self._flat.value()
             with tf.GradientTape() as tape:
-                tape.watch(flat)
-                terms = self._terms(flat, batch, scalars)
+                tape.watch(values)
+                terms = self._terms(values, batch, scalars)
                 loss = self.objective(keras.ops, terms, scalars.code_weight)
-            gradient = tape.gradient(loss, flat) + penalty * flat
-            self._apply_adam(gradient, tf.gather(now.step_sizes, i))
-            return terms
+            gradients = tape.gradient(loss, values)
+            gradients = self._add_penalty(gradients, values, scalars.alpha)
+            step_size = tf.gather(now.step_sizes, i)
+            for slot, gradient in zip(self._slots, gradients, strict=True):
+                _apply_adam(slot, gradient, step_size)
+            return terms, self._read_values()
 
-        def validate_batch(i: tf.Tensor) -> tf.Tensor:
+        def validate_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
             batch = _Batch(
                 tf.gather(now.X, tf.gather(held_out, i)),
                 tf.gather(now.held_out_inputs, tf.gather(places, i)),
@@ -304,15 +363,38 @@ class CompiledProgram:
                 tf.stack([held_out_seed[0], held_out_seed[1] + i]),
                 self._held_out_nesting,
             )
-            return self._terms(self._flat.value(), batch, scalars)
+            return self._terms(values, batch, scalars), values
 
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
-        self._flat.assign_sub(scalars.decay * self._penalised * self._flat)
-        n_batches = tf.shape(now.batches)[0]
-        terms = _for_each(n_batches, train_on_batch, self._n_terms)
-        with tf.control_dependencies([terms]):
-            n_held_out = tf.shape(held_out)[0]
-        return terms, _for_each(n_held_out, validate_batch, self._n_terms)
+        for slot in self._slots:
+            slot.values.assign_sub(scalars.decay * slot.penalised * slot.values)
+        n_batches, n_held_out = tf.shape(now.batches)[0], tf.shape(held_out)[0]
+        terms, values = _for_each(
+            n_batches, train_on_batch, self._n_terms, self._read_values()
+        )
+        val_terms, _ = _for_each(n_held_out, validate_batch, self._n_terms, values)
+        # Batches may differ by a row, which their mean losses do not show.
+        n_rows = 1 / now.weights[:, :1]
+        mean_terms = tf.reduce_sum(n_rows * terms, axis=0) / tf.reduce_sum(n_rows)
+        return mean_terms, tf.reduce_sum(val_terms, axis=0), values
+
+    def _read_values(self) -> list[tf.Tensor]:
+        return [slot.values.read_value() for slot in self._slots]
+
+    def _add_penalty(
+        self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Add that of the L2 penalty, without a pass over the weights if it is 0."""
+
+        def added() -> list[tf.Tensor]:
+            return [
+                gradient + alpha * slot.penalised * value
+                for gradient, slot, value in zip(
+                    gradients, self._slots, values, strict=True
+                )
+            ]
+
+        return tf.cond(alpha > 0, added, lambda: gradients)
 
     def _inputs(
         self, rows: tf.Tensor, now: Epoch, scalars: Scalars, seed: tf.Tensor
@@ -347,38 +429,25 @@ class CompiledProgram:
         features = tf.broadcast_to(tf.range(shape[1]), shape)
         return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
 
-    def _apply_adam(self, gradient: tf.Tensor, step_size: tf.Tensor) -> None:
-        tf.raw_ops.ResourceApplyAdam(
-            var=self._flat.handle,
-            m=self._momentum.handle,
-            v=self._velocity.handle,
-            # The step size is corrected for the moments' start already.
-            beta1_power=0.0,
-            beta2_power=0.0,
-            lr=step_size,
-            beta1=BETA_1,
-            beta2=BETA_2,
-            epsilon=_EPSILON,
-            grad=gradient,
-        )
-
-    def _terms(self, flat: tf.Tensor, batch: _Batch, scalars: Scalars) -> tf.Tensor:
+    def _terms(
+        self, values: list[tf.Tensor], batch: _Batch, scalars: Scalars
+    ) -> tf.Tensor:
         """Return the terms of the loss, of shape (n_terms,); see `objective`.
 
         All are weighted sums over the rows.
         """
         variables = self._encoder.variables + self._decoder.variables
-        mapping = list(zip(variables, self._cut_up(flat), strict=True))
-        # Keras's layers run with slices of `flat` in the place of their variables.
+        mapping = list(zip(variables, self._cut_up(values), strict=True))
+        # Keras's layers run with slices of `values` in the place of their variables.
         with keras.StatelessScope(state_mapping=mapping):
             if batch.nesting is not None:
                 return self._nested_errors(batch, batch.nesting, scalars.feedback)
             outputs, heads = self._run(batch)
         losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
-        # Two operations, and as few in the gradient.
+        # Two products, and as few operations in the gradient.
         weights = batch.weights[tf.newaxis]
-        errors = tf.matmul(weights, losses)
-        error = tf.reduce_sum(errors, axis=1) / outputs.shape[1]
+        mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
+        error = tf.matmul(tf.matmul(weights, losses), mean)[0]
         if self._n_terms == 1:
             return error
         if self._variational:
@@ -391,13 +460,14 @@ class CompiledProgram:
             divergence = total * kl_to_share(keras.ops, scalars.share, rate)
         return tf.concat([error, tf.reduce_sum(divergence, axis=1)], axis=0)
 
-    def _cut_up(self, flat: tf.Tensor) -> list[tf.Tensor]:
-        return [
-            part if len(shape) == 1 else tf.reshape(part, shape)
-            for part, shape in zip(
-                tf.split(flat, self._sizes), self._shapes, strict=True
-            )
-        ]
+    def _cut_up(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Cut the values of the slots into tensors of the network's shapes."""
+        tensors: list[Any] = [None] * len(self._shapes)
+        for slot, flat in zip(self._slots, values, strict=True):
+            parts = tf.split(flat, [self._sizes[place] for place in slot.places])
+            for place, part in zip(slot.places, parts, strict=True):
+                tensors[place] = tf.reshape(part, self._shapes[place])
+        return tensors
 
     def _run(self, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
         """Return the outputs, and the code with its log-variance if it has one."""
@@ -437,19 +507,45 @@ class CompiledProgram:
         return errors * tf.reduce_sum(batch.weights)
 
 
-def _for_each(
-    n_batches: tf.Tensor, terms: Callable[[tf.Tensor], tf.Tensor], n_terms: int
-) -> tf.Tensor:
-    """Return ``terms(i)`` of the batches, one after another, inside the graph."""
+def _apply_adam(slot: _Slot, gradient: tf.Tensor, step_size: tf.Tensor) -> None:
+    tf.raw_ops.ResourceApplyAdam(
+        var=slot.values.handle,
+        m=slot.momentum.handle,
+        v=slot.velocity.handle,
+        # The step size is corrected for the moments' start already.
+        beta1_power=0.0,
+        beta2_power=0.0,
+        lr=step_size,
+        beta1=BETA_1,
+        beta2=BETA_2,
+        epsilon=_EPSILON,
+        grad=gradient,
+    )
 
-    def collect(i: tf.Tensor, collected: tf.TensorArray) -> tuple[Any, ...]:
-        return i + 1, collected.write(i, terms(i))
+
+def _for_each(
+    n_batches: tf.Tensor,
+    run: Callable[[tf.Tensor, list[tf.Tensor]], tuple[Any, ...]],
+    n_terms: int,
+    values: list[tf.Tensor],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Run the batches one after another, inside the graph.
+
+    Each takes the weights that the one before returns. As nothing else orders the
+    steps, rows of the next one can be gathered beside the present one.
+    """
+
+    def collect(
+        i: tf.Tensor, collected: tf.TensorArray, values: list[tf.Tensor]
+    ) -> tuple[Any, ...]:
+        terms, values = run(i, values)
+        return i + 1, collected.write(i, terms), values
 
     empty = tf.TensorArray(tf.float32, n_batches, element_shape=(n_terms,))
-    _, collected = tf.while_loop(
-        lambda i, _: i < n_batches, collect, [0, empty], parallel_iterations=1
+    _, collected, values = tf.while_loop(
+        lambda i, *_: i < n_batches, collect, [0, empty, values]
     )
-    return collected.stack()
+    return collected.stack(), values
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

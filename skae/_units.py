@@ -8,11 +8,15 @@ and are folded into the first and the last layer of each half.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from skae._blocks import moments
 from skae._network import Arrays, Dense, Layer, Network, Parts, Stack, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Codes that vary less than this share of the most variable one count as constant.
 _SMALLEST_RELATIVE_CODE = 1e-6
@@ -122,18 +126,64 @@ def change_units(network: Network, weights: Weights, units: Units) -> Weights:
     return Weights(encoder, decoder)
 
 
+class CodeMoments(NamedTuple):
+    """Moments of codes as trained, about unit variance.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_components,)
+    covariance : ndarray of shape (n_components, n_components)
+    loadings : ndarray of shape (n_features, n_components)
+        Multiples of their covariances with the features.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    loadings: np.ndarray
+
+    def under(self, affine: Affine) -> CodeMoments:
+        """Return those of the mapped codes."""
+        matrix = np.asarray(affine.matrix)
+        return CodeMoments(
+            affine(self.mean),
+            matrix.T @ self.covariance @ matrix,
+            self.loadings @ matrix,
+        )
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The codes' standard deviations, with 1 for constant ones."""
+        scale = np.sqrt(np.clip(np.diag(self.covariance), 0.0, None))
+        varies = scale > _SMALLEST_RELATIVE_CODE * scale.max(initial=0)
+        return np.where(varies, scale, 1.0)
+
+    @property
+    def signs(self) -> np.ndarray:
+        """The signs with which codes covary positively with a feature.
+
+        Of each code, it is the feature with which it covaries most, as with PCA.
+        """
+        strongest = np.abs(self.loadings).argmax(axis=0)
+        signs = np.sign(self.loadings[strongest, np.arange(len(self.mean))])
+        return np.where(signs == 0, 1, signs)
+
+
+def code_moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> CodeMoments:
+    """Return the moments of codes, from blocks of them and of the rows encoded."""
+    found = moments((codes, np.hstack([codes, rows])) for codes, rows in blocks)
+    n_components = len(found.means[0])
+    own, others = np.hsplit(found.scatter, [n_components])
+    return CodeMoments(found.means[0], own / max(found.n_rows - 1, 1), others.T)
+
+
 def principal_codes(
-    codes: np.ndarray, X: np.ndarray, unit_scale: np.ndarray, whiten: bool
+    trained: CodeMoments, unit_scale: np.ndarray, whiten: bool
 ) -> Affine:
     """Find the map of trained codes to centred ones along their principal axes.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_samples, n_components)
-        Codes as trained, about unit variance.
-    X : ndarray of shape (n_samples, n_features)
-        The rows that were encoded. As with PCA, the feature that covaries most with a
-        code does so positively.
+    trained : CodeMoments
     unit_scale : ndarray of shape (n_components,)
         What a code of unit variance stands for; the axes are found in these units.
     whiten : bool
@@ -144,42 +194,24 @@ def principal_codes(
     affine : Affine
         Codes under this map are uncorrelated and sorted by variance.
     """
-    scaled = codes * unit_scale
-    centre = scaled.mean(axis=0)
-    covariance = np.atleast_2d(np.cov(scaled, rowvar=False))
-    _, axes = np.linalg.eigh(covariance)
-    axes = axes[:, ::-1]
-    axes = axes * _signs((scaled - centre) @ axes, X)
-    if whiten:
-        axes = axes / code_scale((scaled - centre) @ axes)
-    return Affine(unit_scale[:, np.newaxis] * axes, -centre @ axes)
+    scaled = trained.under(Affine(np.diag(unit_scale), np.zeros(len(unit_scale))))
+    _, axes = np.linalg.eigh(scaled.covariance)
+    return _centred(trained, unit_scale[:, np.newaxis] * axes[:, ::-1], whiten)
 
 
-def centred_codes(
-    codes: np.ndarray, X: np.ndarray, unit_scale: np.ndarray, whiten: bool
-) -> Affine:
+def centred_codes(trained: CodeMoments, unit_scale: np.ndarray, whiten: bool) -> Affine:
     """Find the map of trained codes to centred ones, each with PCA's sign.
 
     The parameters are those of `principal_codes`; the codes keep their order and are
     not mixed.
     """
-    scaled = codes * unit_scale
-    centre = scaled.mean(axis=0)
-    signs = _signs(scaled - centre, X)
-    if whiten:
-        signs = signs / code_scale(scaled)
-    return Affine(np.diag(unit_scale * signs), -centre * signs)
+    return _centred(trained, np.diag(unit_scale), whiten)
 
 
-def _signs(codes: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Return the signs with which codes covary positively with a feature.
-
-    Of each code, it is the feature with which it covaries most.
-    """
-    loadings = (X - X.mean(axis=0)).T @ codes
-    strongest = np.abs(loadings).argmax(axis=0)
-    signs = np.sign(loadings[strongest, np.arange(codes.shape[1])])
-    return np.where(signs == 0, 1, signs)
+def _centred(trained: CodeMoments, matrix: np.ndarray, whiten: bool) -> Affine:
+    mapped = trained.under(Affine(matrix, -trained.mean @ matrix))
+    factors = mapped.signs / mapped.scale if whiten else mapped.signs
+    return Affine(matrix * factors, -trained.mean @ matrix * factors)
 
 
 def prior_codes(mean: np.ndarray, log_variance: np.ndarray) -> Affine:
@@ -196,10 +228,3 @@ def prior_codes(mean: np.ndarray, log_variance: np.ndarray) -> Affine:
     centre = mean.mean(axis=0)
     scale = np.sqrt(mean.var(axis=0) + np.exp(log_variance).mean(axis=0))
     return Affine(np.diag(1 / scale), -centre / scale)
-
-
-def code_scale(codes: np.ndarray) -> np.ndarray:
-    """Return the codes' standard deviations, with 1 for constant ones."""
-    scale = codes.std(axis=0, ddof=1)
-    varies = scale > _SMALLEST_RELATIVE_CODE * scale.max(initial=0)
-    return np.where(varies, scale, 1.0)

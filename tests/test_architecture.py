@@ -11,7 +11,7 @@ from tests.processes import run
 PACKAGE = Path(skae.__file__).parent
 LAYERS = [
     [
-        *["_compat", "_corruption", "_logging", "_losses", "_network"],
+        *["_blocks", "_compat", "_corruption", "_logging", "_losses", "_network"],
         *["_tensorflow", "_threads"],
     ],
     ["_initialization", "_keras_backend", "_numpy_backend", "_ordering", "_units"],

@@ -18,7 +18,7 @@ from skae._units import (
     Affine,
     Units,
     change_units,
-    code_scale,
+    code_moments,
     principal_codes,
     prior_codes,
 )
@@ -103,19 +103,24 @@ def test_prior_codes_have_the_least_divergence():
         assert divergence(scale, shift * factor) > least
 
 
+def moments_of(codes, X):
+    """Return them from blocks of unlike sizes."""
+    return code_moments((codes[rows], X[rows]) for rows in (slice(3), slice(3, None)))
+
+
 def test_principal_codes_of_a_linear_code_are_pca(digits):
     pca = PCA(4, svd_solver="full").fit(digits)
     expected = pca.transform(digits)
     mixed = expected @ np.random.default_rng(0).normal(size=(4, 4)) + 7
-    codes = principal_codes(mixed, digits, np.ones(4), whiten=False)(mixed)
+    codes = principal_codes(moments_of(mixed, digits), np.ones(4), False)(mixed)
     np.testing.assert_allclose(
         np.cov(codes, rowvar=False).round(6),
         np.diag(codes.var(axis=0, ddof=1)).round(6),
     )
     mixed = expected @ np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0] + 7
-    codes = principal_codes(mixed, digits, np.ones(4), whiten=False)(mixed)
+    codes = principal_codes(moments_of(mixed, digits), np.ones(4), False)(mixed)
     np.testing.assert_allclose(codes, expected, atol=1e-8)
-    whitened = principal_codes(mixed, digits, np.ones(4), whiten=True)(mixed)
+    whitened = principal_codes(moments_of(mixed, digits), np.ones(4), True)(mixed)
     np.testing.assert_allclose(
         whitened, PCA(4, whiten=True).fit_transform(digits), atol=1e-8
     )
@@ -123,4 +128,5 @@ def test_principal_codes_of_a_linear_code_are_pca(digits):
 
 def test_constant_codes_have_unit_scale():
     codes = np.column_stack([np.arange(5.0), np.full(5, 3.0)])
-    np.testing.assert_allclose(code_scale(codes), [np.std(codes[:, 0], ddof=1), 1])
+    scale = moments_of(codes, codes).scale
+    np.testing.assert_allclose(scale, [np.std(codes[:, 0], ddof=1), 1])

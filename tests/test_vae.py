@@ -187,7 +187,7 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     scalars = Scalars(*[0.0] * len(Scalars._fields))
     first, again, other = (
         compiled._terms(
-            compiled._flat.value(),
+            compiled._read_values(),
             _Batch(rows, rows, weights, tf.constant([0, seed])),
             scalars,
         ).numpy()
