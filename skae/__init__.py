@@ -9,8 +9,7 @@ from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
 from skae._sparse import SparseAE
 from skae._vae import VAETransformer
-
-__version__ = "0.1.0.dev0"
+from skae._version import __version__ as __version__
 
 __all__ = [
     "ConvAE",

@@ -12,9 +12,12 @@ PACKAGE = Path(skae.__file__).parent
 LAYERS = [
     [
         *["_compat", "_corruption", "_logging", "_losses", "_network"],
-        *["_tensorflow", "_threads"],
+        *["_optional", "_tensorflow", "_threads", "_version"],
     ],
-    ["_initialization", "_keras_backend", "_numpy_backend", "_ordering", "_units"],
+    [
+        *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
+        *["_ordering", "_units"],
+    ],
     ["_plan"],
     ["_choosing", "_epochs", "_judging"],
     ["_training", "_runs"],
