@@ -37,6 +37,7 @@ from skae._numpy_backend import forward
 from skae._onnx_backend import PARTS as ONNX_PARTS
 from skae._onnx_backend import to_model as to_onnx_model
 from skae._plan import FitPlan, Fitted, Ordering, Seeds
+from skae._skl2onnx import codes_converter, codes_parser, codes_shape_calculator
 from skae._tensorflow import import_with_tensorflow
 
 if TYPE_CHECKING:
@@ -404,6 +405,41 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             from_builtins(self._network),
             Weights(self._encoder_arrays, self._decoder_arrays),
             part,
+        )
+
+    def onnx_parser(self) -> Callable[..., Any]:
+        """Tell skl2onnx what comes out of `transform`.
+
+        Returns
+        -------
+        parser : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_parser(type(self), from_builtins(self._network).encoder)
+
+    def onnx_shape_calculator(self) -> Callable[..., Any]:
+        """Tell skl2onnx the shape of the codes.
+
+        Returns
+        -------
+        shape_calculator : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_shape_calculator(from_builtins(self._network).encoder)
+
+    def onnx_converter(self) -> Callable[..., Any]:
+        """Tell skl2onnx how to convert `transform`.
+
+        Returns
+        -------
+        converter : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_converter(
+            from_builtins(self._network).encoder, self._encoder_arrays
         )
 
     def __sklearn_is_fitted__(self) -> bool:

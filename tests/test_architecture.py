@@ -18,7 +18,7 @@ LAYERS = [
         *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
         *["_ordering", "_units"],
     ],
-    ["_plan"],
+    ["_plan", "_skl2onnx"],
     ["_choosing", "_epochs", "_judging"],
     ["_training", "_runs"],
     ["_answers"],
