@@ -7,6 +7,7 @@ from skae._comparison import PCAComparison, compare_with_pca
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
 from skae._vae import VAETransformer
 from skae._version import __version__ as __version__
@@ -19,4 +20,5 @@ __all__ = [
     "SparseAE",
     "VAETransformer",
     "compare_with_pca",
+    "skops_trusted_types",
 ]

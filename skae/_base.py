@@ -36,6 +36,7 @@ from skae._network import (
 from skae._numpy_backend import forward
 from skae._onnx_backend import PARTS as ONNX_PARTS
 from skae._onnx_backend import to_model as to_onnx_model
+from skae._persistence import stamp, unstamp
 from skae._plan import FitPlan, Fitted, Ordering, Seeds
 from skae._skl2onnx import codes_converter, codes_parser, codes_shape_calculator
 from skae._tensorflow import import_with_tensorflow
@@ -441,6 +442,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return codes_converter(
             from_builtins(self._network).encoder, self._encoder_arrays
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return stamp(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(unstamp(type(self).__name__, state))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_components_")

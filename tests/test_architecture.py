@@ -16,7 +16,7 @@ LAYERS = [
     ],
     [
         *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
-        *["_ordering", "_units"],
+        *["_ordering", "_persistence", "_units"],
     ],
     ["_plan", "_skl2onnx"],
     ["_choosing", "_epochs", "_judging"],
@@ -26,6 +26,7 @@ LAYERS = [
     ["_base"],
     ["_conv", "_dense"],
     ["_comparison", "_denoising", "_sparse", "_vae"],
+    ["_skops"],
     ["__init__"],
 ]
 NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_training"}
