@@ -7,10 +7,10 @@ from skae._comparison import PCAComparison, compare_with_pca
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
 from skae._vae import VAETransformer
-
-__version__ = "0.1.0.dev0"
+from skae._version import __version__ as __version__
 
 __all__ = [
     "ConvAE",
@@ -20,4 +20,5 @@ __all__ = [
     "SparseAE",
     "VAETransformer",
     "compare_with_pca",
+    "skops_trusted_types",
 ]

@@ -34,13 +34,18 @@ from skae._network import (
     to_builtins,
 )
 from skae._numpy_backend import forward
+from skae._onnx_backend import PARTS as ONNX_PARTS
+from skae._onnx_backend import to_model as to_onnx_model
+from skae._persistence import stamp, unstamp
 from skae._plan import FitPlan, Fitted, Ordering, Seeds
+from skae._skl2onnx import codes_converter, codes_parser, codes_shape_calculator
 from skae._tensorflow import import_with_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import keras
+    import onnx
     from scipy.sparse import csr_array
 
 Rows: TypeAlias = "np.ndarray | csr_array"
@@ -355,8 +360,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             A model with its weights, not compiled.
         """
         check_is_fitted(self)
-        if part not in self._keras_parts:
-            raise ValueError(f"part must be one of {self._keras_parts}, got {part!r}.")
+        _check_part(part, self._keras_parts)
         backend = import_with_tensorflow("skae._keras_backend")
         model: keras.Model = backend.to_model(
             from_builtins(self._network),
@@ -364,6 +368,86 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             part,
         )
         return model
+
+    def to_onnx(self, part: str = "reconstruction") -> onnx.ModelProto:
+        """Build an ONNX model of the fitted autoencoder, without TensorFlow.
+
+        It takes and returns any number of rows in the units of the estimator's methods,
+        in single precision. Its input is named "X" and its output "codes" (encoder) or
+        "reconstruction"; the decoder's input is named "codes". It is of opset 17.
+
+        For a whole pipeline use `skl2onnx.to_onnx`, which knows the estimator too.
+
+        Parameters
+        ----------
+        part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
+            The model does what `transform`, `inverse_transform` or `reconstruct` does.
+
+        Returns
+        -------
+        model : onnx.ModelProto
+            The model, which `onnx.save` writes to a file.
+
+        Examples
+        --------
+        >>> from onnx.reference import ReferenceEvaluator
+        >>> from sklearn.datasets import load_digits
+        >>> from skae import DenseAE
+        >>> X = load_digits().data.astype("float32")
+        >>> autoencoder = DenseAE(2, max_iter=10, random_state=0).fit(X)
+        >>> encoder = ReferenceEvaluator(autoencoder.to_onnx("encoder"))
+        >>> (codes,) = encoder.run(None, {"X": X})
+        >>> codes.shape
+        (1797, 2)
+        """
+        check_is_fitted(self)
+        _check_part(part, ONNX_PARTS)
+        return to_onnx_model(
+            from_builtins(self._network),
+            Weights(self._encoder_arrays, self._decoder_arrays),
+            part,
+        )
+
+    def onnx_parser(self) -> Callable[..., Any]:
+        """Tell skl2onnx what comes out of `transform`.
+
+        Returns
+        -------
+        parser : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_parser(type(self), from_builtins(self._network).encoder)
+
+    def onnx_shape_calculator(self) -> Callable[..., Any]:
+        """Tell skl2onnx the shape of the codes.
+
+        Returns
+        -------
+        shape_calculator : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_shape_calculator(from_builtins(self._network).encoder)
+
+    def onnx_converter(self) -> Callable[..., Any]:
+        """Tell skl2onnx how to convert `transform`.
+
+        Returns
+        -------
+        converter : callable
+            What skl2onnx looks for.
+        """
+        check_is_fitted(self)
+        return codes_converter(
+            from_builtins(self._network).encoder, self._encoder_arrays
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return stamp(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(unstamp(type(self).__name__, state))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_components_")
@@ -556,6 +640,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _squared_distances_to_mean(self, X: Rows) -> np.ndarray:
         return _row_norms(X, lambda block: block - self.mean_)
+
+
+def _check_part(part: str, parts: tuple[str, ...]) -> None:
+    if part not in parts:
+        raise ValueError(f"part must be one of {parts}, got {part!r}.")
 
 
 def _as_dense(X: Rows) -> np.ndarray:

@@ -431,10 +431,19 @@ def from_builtins(state: dict[str, Any]) -> Network:
     return Network(
         *(
             Stack(
-                tuple(_LAYERS[name](*fields) for name, *fields in half["layers"]),
+                tuple(_layer(*fields) for fields in half["layers"]),
                 half["shortcut"],
                 half["log_variance"],
             )
             for half in (state["encoder"], state["decoder"])
         )
     )
+
+
+def _layer(name: str, *fields: Any) -> Layer:
+    if name not in _LAYERS:
+        raise ValueError(
+            f"This autoencoder has a layer {name!r}, and this version of skae knows "
+            f"only {', '.join(_LAYERS)}. It was saved by a later version: install that."
+        )
+    return _LAYERS[name](*fields)

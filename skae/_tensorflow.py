@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from contextlib import contextmanager
+from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ _WRONG_BACKEND = (
     "skae trains with Keras on the TensorFlow backend, but Keras is set to the "
     "{backend!r} backend. Set the environment variable KERAS_BACKEND=tensorflow before "
     "Keras is first imported (or edit 'backend' in ~/.keras/keras.json)."
+)
+
+_FORKED = (
+    "TensorFlow was started in another process (id {started}), of which this one (id "
+    "{here}) is a fork, and would wait forever for threads that exist only there. "
+    "`transform` and all else that needs no TensorFlow works in forks; to fit or to "
+    "build Keras models, start processes by multiprocessing's 'spawn' or "
+    "'forkserver', or fork before the first fit."
 )
 
 # The lines that TensorFlow's C++ runtime logs while it starts.
@@ -35,7 +44,8 @@ def import_with_tensorflow(name: str) -> ModuleType:
     Raises
     ------
     RuntimeError
-        If Keras is set to another backend.
+        If Keras is set to another backend, or if TensorFlow was started before this
+        process was forked.
     ImportError
         If TensorFlow or Keras is not installed.
     """
@@ -44,8 +54,23 @@ def import_with_tensorflow(name: str) -> ModuleType:
             _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
         with _banners_dropped():
             _check_backend(_import_keras().backend.backend())
+            _check_not_forked()
             _start_tensorflow()
+    else:
+        _check_not_forked()
     return importlib.import_module(name)
+
+
+@cache
+def _process_of_tensorflow() -> int:
+    """Return the process that asked first, as TensorFlow started there."""
+    return os.getpid()
+
+
+def _check_not_forked() -> None:
+    started, here = _process_of_tensorflow(), os.getpid()
+    if started != here:
+        raise RuntimeError(_FORKED.format(started=started, here=here))
 
 
 def _check_backend(backend: str) -> None:

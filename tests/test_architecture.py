@@ -12,10 +12,13 @@ PACKAGE = Path(skae.__file__).parent
 LAYERS = [
     [
         *["_blocks", "_compat", "_corruption", "_logging", "_losses", "_network"],
-        *["_tensorflow", "_threads"],
+        *["_optional", "_tensorflow", "_threads", "_version"],
     ],
-    ["_initialization", "_keras_backend", "_numpy_backend", "_ordering", "_units"],
-    ["_plan"],
+    [
+        *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
+        *["_ordering", "_persistence", "_units"],
+    ],
+    ["_plan", "_skl2onnx"],
     ["_choosing", "_epochs", "_judging"],
     ["_training", "_runs"],
     ["_answers"],
@@ -23,6 +26,7 @@ LAYERS = [
     ["_base"],
     ["_conv", "_dense"],
     ["_comparison", "_denoising", "_sparse", "_vae"],
+    ["_skops"],
     ["__init__"],
 ]
 NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_training"}

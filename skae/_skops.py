@@ -1,0 +1,37 @@
+"""What skops is to trust."""
+
+from __future__ import annotations
+
+from skae._conv import ConvAE
+from skae._denoising import DenoisingAE
+from skae._dense import DenseAE
+from skae._sparse import SparseAE
+from skae._vae import VAETransformer
+
+_ESTIMATORS = (ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer)
+
+
+def skops_trusted_types() -> list[str]:
+    """Return the types to trust when skops loads any of the autoencoders.
+
+    They are the five estimators. Everything else in their saved states is of types that
+    skops trusts by itself.
+
+    Returns
+    -------
+    types : list of str
+        Names for the `trusted` of `skops.io.load` and `skops.io.loads`, and for
+        `skops_trusted_types` of `mlflow.sklearn.log_model`.
+
+    Examples
+    --------
+    >>> from skae import skops_trusted_types
+    >>> for name in skops_trusted_types():
+    ...     print(name)
+    skae._conv.ConvAE
+    skae._denoising.DenoisingAE
+    skae._dense.DenseAE
+    skae._sparse.SparseAE
+    skae._vae.VAETransformer
+    """
+    return [f"{cls.__module__}.{cls.__qualname__}" for cls in _ESTIMATORS]

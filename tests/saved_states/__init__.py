@@ -1,0 +1,1 @@
+"""States saved by earlier versions, which later ones must load."""

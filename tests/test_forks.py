@@ -1,0 +1,87 @@
+"""Fitted or loaded before a fork, as servers do that load a model and then fork."""
+
+import os
+
+import pytest
+
+from tests.processes import run
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="this system has no fork"
+)
+
+# The parent uses BLAS's threads before the fork and the children after it: matrices of
+# this size are shared among them. An answer that does not come in time is a hang.
+COMMON = """
+import multiprocessing
+import pickle
+import sys
+import warnings
+
+import numpy as np
+
+import skae
+
+# Python warns of all threads, also of those that nobody waits for.
+warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
+
+X = np.random.default_rng(0).normal(size=(400, 300))
+SETTINGS = {"early_stopping": False, "max_iter": 1, "random_state": 0}
+NAMES = ["ConvAE", "DenoisingAE", "DenseAE", "SparseAE", "VAETransformer"]
+
+
+def fit_all():
+    return {name: getattr(skae, name)(4, **SETTINGS).fit(X) for name in NAMES}
+
+
+def answers(name):
+    model = models[name]
+    codes = model.transform(X)
+    results = [codes, model.inverse_transform(codes), model.score_samples(X[:1])]
+    if name == "VAETransformer":
+        results += [*model.posterior(X), model.sample(3, random_state=0)]
+    return results
+
+
+def in_children(function, items):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map_async(function, items).get(timeout=60)
+"""
+COMPARE = """
+expected = [answers(name) for name in NAMES]
+for theirs, ours in zip(in_children(answers, NAMES), expected, strict=True):
+    for their, our in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(their, our, rtol=1e-10, atol=1e-12)
+"""
+
+
+def test_children_transform_with_what_the_parent_has_fitted_or_loaded(tmp_path):
+    path = str(tmp_path / "models.pkl")
+    save = f"with open({path!r}, 'wb') as file:\n    pickle.dump(models, file)\n"
+    load = f"with open({path!r}, 'rb') as file:\n    models = pickle.load(file)\n"
+    run(f"{COMMON}models = fit_all()\n{COMPARE}{save}")
+    run(f"{COMMON}{load}{COMPARE}assert 'tensorflow' not in sys.modules\n")
+
+
+def test_fitting_in_the_child_of_a_parent_that_has_fitted_is_refused():
+    """TensorFlow would hang; where the parent has not fitted, it does not."""
+    run(
+        f"""{COMMON}
+def fit(_):
+    try:
+        return skae.DenseAE(2, hidden_layer_sizes=(4,), **SETTINGS).fit(X).n_iter_
+    except RuntimeError as error:
+        return str(error)
+
+def to_keras(_):
+    try:
+        return model.to_keras()
+    except RuntimeError as error:
+        return str(error)
+
+assert in_children(fit, [0]) == [1]
+model = skae.DenseAE(2, hidden_layer_sizes=(4,), **SETTINGS).fit(X)
+for message in in_children(fit, [0]) + in_children(to_keras, [0]):
+    assert "is a fork" in message and "'spawn'" in message, message
+"""
+    )
