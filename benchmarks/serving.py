@@ -8,7 +8,7 @@ import sys
 import time
 from statistics import median
 
-from benchmarks.processes import medians
+from benchmarks.harness import medians
 
 N_ROUNDS = 7
 N_CALLS = 3000
