@@ -5,13 +5,28 @@
 
 import argparse
 
-from benchmarks import checks, dimension, epochs, family, fits, limit, quality, search
+from benchmarks import (
+    checks,
+    dimension,
+    epochs,
+    family,
+    fits,
+    limit,
+    memory,
+    quality,
+    quality_time,
+    search,
+    tall,
+)
 from benchmarks.report import Report
 
 SECTIONS = {
     "fits": fits,
     "epochs": epochs,
     "limit": limit,
+    "quality_time": quality_time,
+    "memory": memory,
+    "tall": tall,
     "search": search,
     "quality": quality,
     "family": family,

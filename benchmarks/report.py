@@ -17,7 +17,6 @@ class Figure(NamedTuple):
     measured: float | None
     asked: float
     at_least: bool = False
-    unit: str = ""
 
     @property
     def met(self):
@@ -107,8 +106,8 @@ class Report:
             sign = ("≤", "≥")[figure.at_least]
             row = [
                 figure.name,
-                f"{sign} {figure.asked:g}{figure.unit}",
-                cell(figure.measured) + figure.unit * (figure.measured is not None),
+                f"{sign} {figure.asked:g}",
+                cell(figure.measured),
                 {True: "yes", False: "no", None: "not measured"}[figure.met],
             ]
             self._now["figures"].append(row)
