@@ -15,8 +15,11 @@ from benchmarks import (
     memory,
     quality,
     quality_time,
+    scaling,
     search,
+    serving,
     tall,
+    transform,
 )
 from benchmarks.report import Report
 
@@ -27,6 +30,9 @@ SECTIONS = {
     "quality_time": quality_time,
     "memory": memory,
     "tall": tall,
+    "transform": transform,
+    "serving": serving,
+    "scaling": scaling,
     "search": search,
     "quality": quality,
     "family": family,

@@ -75,7 +75,7 @@ def _fashion_mnist() -> Dataset:
     return Dataset(X[rows].astype(float), y[rows])
 
 
-def made_rows(n_rows: int, n_features: int = 32, n_latent: int = 4) -> np.ndarray:
+def made_rows(n_rows: int, n_features: int = 32, n_latent: int = 8) -> np.ndarray:
     """Make rows of single precision along curves, with noise, in little memory."""
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((2 * n_latent, n_features), dtype=np.float32)

@@ -15,30 +15,40 @@ def run(function, **arguments):
 
     The function and its arguments must be ones that can be named in a command.
     """
-    # Packages as installed have their bytecode beside them.
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key != "PYTHONDONTWRITEBYTECODE"
-    }
     target = f"{function.__module__}:{function.__name__}"
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.child", target]
+    return python("-m", "benchmarks.child", target, json.dumps(arguments))
+
+
+def python(*arguments):
+    """Run Python; return what it printed last, from JSON, or a dict with an "error"."""
     result = subprocess.run(
-        [*command, json.dumps(arguments)],
+        [sys.executable, "-W", "ignore", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        # Packages as installed have their bytecode beside them.
+        env={
+            key: value
+            for key, value in os.environ.items()
+            if key != "PYTHONDONTWRITEBYTECODE"
+        },
     )
     if result.returncode == 0:
         return json.loads(result.stdout.splitlines()[-1])
+    print(f"{arguments} failed:\n{result.stderr}", file=sys.stderr)
     said = [line for line in result.stderr.splitlines() if line.strip()]
-    print(f"{target} {arguments} failed:\n{result.stderr}", file=sys.stderr)
     return {"error": f"failed: {said[-1][:200]}" if said else "failed"}
 
 
 def rounds(function, contenders, n_rounds, **arguments):
-    """Run the contenders in turns, so that drift hits all alike.
+    """Run the contenders in turns, each in a process of its own; see `in_turns`."""
+    return in_turns(
+        lambda name: run(function, contender=name, **arguments), contenders, n_rounds
+    )
+
+
+def in_turns(measure, contenders, n_rounds):
+    """Measure the contenders in turns, so that drift hits all alike.
 
     Returns
     -------
@@ -51,7 +61,7 @@ def rounds(function, contenders, n_rounds, **arguments):
         for name, kept in measured.items():
             if "error" in kept:
                 continue
-            result = run(function, contender=name, **arguments)
+            result = measure(name)
             if "error" in result:
                 measured[name] = result
             else:

@@ -86,6 +86,7 @@ def fit(contender, n_rows, n_epochs, folder):
         "seconds": seconds,
         "memory": (peak() - imported) / (X.nbytes / MEGABYTE),
         "data_megabytes": X.nbytes / MEGABYTE,
+        "used_network": int(getattr(model, "used_network_", True)),
     }
     if hasattr(model, "transform"):
         (Path(folder) / contender).write_bytes(pickle.dumps(model))
