@@ -61,6 +61,12 @@ def parse(arguments=None):
         help="datasets of quality, family and dimension",
     )
     parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help="processes that each contender is measured in, in place of the default",
+    )
+    parser.add_argument(
         "--json",
         metavar="FILE",
         help="record to write; sections that FILE has and that are not run are kept",
@@ -70,7 +76,9 @@ def parse(arguments=None):
 
 def main():
     arguments = parse()
-    report = Report(arguments.settings == "quick", arguments.json, arguments.data)
+    report = Report(
+        arguments.settings == "quick", arguments.json, arguments.data, arguments.rounds
+    )
     for name in arguments.only:
         section = SECTIONS[name]
         report.begin(name, section.TITLE)

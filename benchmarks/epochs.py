@@ -62,7 +62,7 @@ def measure(contender, workload, plan, quick):
 
 
 def main(report):
-    n_rounds = 1 if report.quick else 3
+    n_rounds = report.n_rounds()
     for name, plan in (QUICK if report.quick else FULL).items():
         measured = rounds(
             measure,

@@ -22,7 +22,7 @@ def time_fits(contender, workload, n_epochs):
 
 
 def main(report):
-    n_epochs, n_rounds = (10, 1) if report.quick else (N_EPOCHS, 3)
+    n_epochs, n_rounds = 10 if report.quick else N_EPOCHS, report.n_rounds()
     measured = rounds(time_fits, ALL, n_rounds, workload="digits", n_epochs=n_epochs)
     report.keep("digits", measured)
 

@@ -207,7 +207,7 @@ def stream(n_bytes):
 
 
 def main(report):
-    n_rounds = 1 if report.quick else 3
+    n_rounds = report.n_rounds()
     names = _SHOWN[:2] if report.quick else _SHOWN
     for name in names:
         workload = WORKLOADS[name]

@@ -67,8 +67,9 @@ def summary(name, kept):
         "n_fits": len(memory),
         "growth": memory[-1] - memory[settled - 1],
         "a_fit": (memory[-1] - memory[settled - 1]) / (len(memory) - settled),
+        # Fits that compile are slow.
         "slower": median(times[-20:]) / median(times[20:40])
-        if len(times) > 40
+        if len(times) > 40 and settled <= 20
         else None,
     }
 

@@ -167,7 +167,7 @@ def reached(curve, target):
 
 
 def main(report):
-    n_rounds, n_later = (1, 1) if report.quick else (3, 2)
+    n_rounds, n_later = report.n_rounds(), 1 if report.quick else 2
     for data in ["digits"] if report.quick else DATA:
         measured = rounds(measure, CONTENDERS, n_rounds, data=data, n_later=n_later)
         report.keep(data, measured)

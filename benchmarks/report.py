@@ -38,8 +38,9 @@ class Report:
         Of the fits whose quality is measured.
     """
 
-    def __init__(self, quick, path=None, data=None):
+    def __init__(self, quick, path=None, data=None, n_rounds=None):
         self.quick = quick
+        self._n_rounds = n_rounds
         self.seeds = (0,) if quick else (0, 1, 2)
         self._data = data
         self.machine = describe()
@@ -63,6 +64,10 @@ class Report:
         self._sections[name] = self._now
         small = " (quick: smaller and fewer, not for comparison)" * self.quick
         print(f"\n## {name}: {title}{small}", flush=True)
+
+    def n_rounds(self, default=3, quick=1):
+        """Return how many processes each contender gets."""
+        return self._n_rounds or (quick if self.quick else default)
 
     def selected(self, names):
         """Return the datasets to use: those asked for, or if quick small ones."""

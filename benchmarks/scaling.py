@@ -70,7 +70,7 @@ def exponent(sizes, values):
 
 
 def main(report):
-    n_rounds = 1 if report.quick else 3
+    n_rounds = report.n_rounds()
     plans = {1_000: Plan(2, 12), 10_000: Plan(1, 3), 20_000: Plan(1, 2)}
     plans = plans if report.quick else {**ROWS, **MOST_ROWS}
     fixed = {"n_features": 32, "n_components": 8}

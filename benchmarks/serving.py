@@ -105,7 +105,7 @@ def first_answer(name, folder):
 
 
 def main(report):
-    n_rounds = 3 if report.quick else 15
+    n_rounds = report.n_rounds(15, quick=3)
     modules = in_turns(import_time, MODULES, n_rounds)
     report.keep("import", modules)
     report.table(

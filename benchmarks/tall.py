@@ -111,7 +111,7 @@ def transform(contender, n_rows, folder):
 
 def main(report):
     n_rows = 100_000 if report.quick else 1_000_000
-    n_rounds, n_epochs = (1, 1) if report.quick else (3, N_EPOCHS)
+    n_rounds, n_epochs = report.n_rounds(), 1 if report.quick else N_EPOCHS
     with tempfile.TemporaryDirectory() as folder:
         fitted = rounds(
             fit, MODELS, n_rounds, n_rows=n_rows, n_epochs=n_epochs, folder=folder

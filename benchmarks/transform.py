@@ -172,7 +172,7 @@ def call_seconds(function, rows, at_least):
 
 
 def main(report):
-    n_rounds = 1 if report.quick else 3
+    n_rounds = report.n_rounds()
     with tempfile.TemporaryDirectory() as folder:
         failure = run(prepare, folder=folder).get("error")
         if failure:
