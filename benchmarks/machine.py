@@ -34,17 +34,22 @@ def describe():
 
 def threads():
     """Return the thread settings, as the libraries find them in this environment."""
-    import numpy as np
+    import numpy  # noqa: F401 (loads its BLAS)
     import tensorflow as tf
     from threadpoolctl import threadpool_info
 
-    np.ones((2, 2)) @ np.ones((2, 2))
-    settings = [
-        f"{os.path.basename(library['filepath']).split('.')[0]} "
-        f"{library['architecture']} {library['num_threads']}"
+    blas = [
+        library
         for library in threadpool_info()
-        if library["user_api"] == "blas" and "numpy" in library["filepath"]
-    ] or [str(library.get("internal_api")) for library in threadpool_info()]
+        if library["user_api"] == "blas"
+        # SciPy's wheels have one of their own.
+        and ("numpy" in library["filepath"] or "scipy" not in library["filepath"])
+    ]
+    settings = [
+        f"NumPy {library['internal_api']} {library['version']} "
+        f"{library.get('architecture', '')} {library['num_threads']}"
+        for library in blas
+    ]
     config = tf.config.threading
     settings.append(
         f"TensorFlow intra-op {config.get_intra_op_parallelism_threads()}, inter-op "

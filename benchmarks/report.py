@@ -77,8 +77,8 @@ class Report:
 
     def end(self):
         if self._path is not None:
-            text = json.dumps({"sections": self._sections}, indent=1, default=float)
-            self._path.write_text(text + "\n")
+            record = _rounded({"sections": self._sections})
+            self._path.write_text(json.dumps(record, indent=1) + "\n")
 
     def table(self, title, columns, rows, note=""):
         """Print a table while its rows arrive; cells are numbers, text, or None."""
@@ -117,6 +117,15 @@ class Report:
             ]
             self._now["figures"].append(row)
             print("| " + " | ".join(row) + " |", flush=True)
+
+
+def _rounded(record):
+    """Return the record with six significant digits."""
+    if isinstance(record, dict):
+        return {str(key): _rounded(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [_rounded(value) for value in record]
+    return float(f"{record:.6g}") if isinstance(record, float) else record
 
 
 def cell(value):
