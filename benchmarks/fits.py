@@ -23,7 +23,10 @@ def time_fits(contender, workload, n_epochs):
 
 def main(report):
     n_epochs, n_rounds = 10 if report.quick else N_EPOCHS, report.n_rounds()
-    measured = rounds(time_fits, ALL, n_rounds, workload="digits", n_epochs=n_epochs)
+    contenders = report.contenders(ALL)
+    measured = rounds(
+        time_fits, contenders, n_rounds, workload="digits", n_epochs=n_epochs
+    )
     report.keep("digits", measured)
 
     def rows():

@@ -77,7 +77,7 @@ def summary(name, kept):
 def main(report):
     n_fits = {**dict.fromkeys(N_ARCHITECTURES, N_FITS), KERAS: N_KERAS_FITS}
     if report.quick:
-        n_fits = {EIGHT: 45, KERAS: 12}
+        n_fits = {EIGHT: 24, KERAS: 10}
     measured = rounds(measure, n_fits, 1, n_fits=n_fits)
     report.keep("growth", measured)
     summaries = {

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from benchmarks.machine import describe, one_line
 
+# What quick settings are limited to.
 QUICK_DATA = ("digits", "wine")
+QUICK_CONTENDERS = (
+    "skae DenseAE",
+    "keras.Model.fit",
+    "torch loop",
+    "sklearn MLPRegressor",
+    "sklearn PCA",
+)
 
 
 class Figure(NamedTuple):
@@ -68,6 +76,10 @@ class Report:
     def n_rounds(self, default=3, quick=1):
         """Return how many processes each contender gets."""
         return self._n_rounds or (quick if self.quick else default)
+
+    def contenders(self, names):
+        """Return the contenders to measure, if quick the main ones."""
+        return [name for name in names if not self.quick or name in QUICK_CONTENDERS]
 
     def selected(self, names):
         """Return the datasets to use: those asked for, or if quick small ones."""

@@ -34,15 +34,16 @@ def measure_named(contender, workload, plan):
 
 
 def series(report, name, n_rounds, settings):
+    contenders = CONTENDERS[:1] if report.quick else CONTENDERS
     """Measure the settings one after another; return the epochs by contender."""
     measured = {
-        str(setting): rounds(measure, CONTENDERS, n_rounds, **arguments)
+        str(setting): rounds(measure, contenders, n_rounds, **arguments)
         for setting, arguments in settings.items()
     }
     report.keep(name, measured)
     return {
         contender: [value(kept, contender, "epoch") for kept in measured.values()]
-        for contender in CONTENDERS
+        for contender in contenders
     }
 
 
@@ -116,10 +117,12 @@ def processors(report, n_rounds):
     plans = {"digits": Plan(10, 110)}
     if not report.quick:
         plans["fashion_10k"] = Plan(2, 12)
+    contenders = (*CONTENDERS, "sklearn MLPRegressor")
+    contenders = contenders[:1] if report.quick else contenders
     keys = {
         (name, contender, few): None
         for name in plans
-        for contender in (*CONTENDERS, "sklearn MLPRegressor")
+        for contender in contenders
         for few in (False, True)
     }
 

@@ -105,7 +105,7 @@ def first_answer(name, folder):
 
 
 def main(report):
-    n_rounds = report.n_rounds(15, quick=3)
+    n_rounds = report.n_rounds(15, quick=2)
     modules = in_turns(import_time, MODULES, n_rounds)
     report.keep("import", modules)
     report.table(

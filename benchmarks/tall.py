@@ -110,11 +110,12 @@ def transform(contender, n_rows, folder):
 
 
 def main(report):
-    n_rows = 100_000 if report.quick else 1_000_000
+    n_rows = 20_000 if report.quick else 1_000_000
     n_rounds, n_epochs = report.n_rounds(), 1 if report.quick else N_EPOCHS
+    contenders = report.contenders(MODELS)
     with tempfile.TemporaryDirectory() as folder:
         fitted = rounds(
-            fit, MODELS, n_rounds, n_rows=n_rows, n_epochs=n_epochs, folder=folder
+            fit, contenders, n_rounds, n_rows=n_rows, n_epochs=n_epochs, folder=folder
         )
         encoded = rounds(
             transform, os.listdir(folder), n_rounds, n_rows=n_rows, folder=folder

@@ -47,10 +47,10 @@ class Workload(NamedTuple):
 WORKLOADS = {
     "digits": Workload("digits", (64, 32, 16)),
     "fashion_60k": Workload("fashion", (784, 512, 256, 60), 60_000),
+    "fashion_2k": Workload("fashion", (784, 512, 256, 60), 2_000),
     "fashion_10k": Workload("fashion", (784, 512, 256, 60), 10_000),
     "golub (wide)": Workload("golub", (3051, 256, 128, 16)),
     "made (tall)": Workload("made", (32, 256, 128, 8), 1_000_000),
-    "made_100k (tall)": Workload("made", (32, 256, 128, 8), 100_000),
 }
 
 

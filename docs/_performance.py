@@ -130,12 +130,15 @@ def plot_memory(sections: dict[str, Any]) -> plt.Figure:
             memory = result["memory"]
             grown = [value - memory[0] for value in memory]
             axes.plot(range(1, len(grown) + 1), grown, line, color=color, label=name)
+            # Keras's fits are fewer; the label would be in the way of other lines.
+            side = "left" if len(grown) > 100 else "right"
             axes.annotate(
                 f"{grown[-1]:+.0f} MB",
                 (len(grown), grown[-1]),
-                (4, 0),
+                (6 if side == "left" else -6, 0),
                 textcoords="offset points",
                 va="center",
+                ha=side,
                 color=color,
                 size=9,
             )
