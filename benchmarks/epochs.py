@@ -73,7 +73,10 @@ def main(report):
             quick=report.quick,
         )
         report.keep(name, measured)
-        show(report, name, measured, n_rounds)
+        if "error" in measured["skae DenseAE"]:
+            report.say(f"{name}: {measured['skae DenseAE']['error']}")
+        else:
+            show(report, name, measured, n_rounds)
     conv(report, n_rounds)
 
 

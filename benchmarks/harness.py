@@ -99,6 +99,13 @@ def seconds(function, *arguments):
     return time.perf_counter() - start
 
 
+def processors():
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def resident():
     """Return the memory of this process in MB."""
     import psutil

@@ -7,12 +7,11 @@ gradient and two moments and writes all but the gradient, at each step, and an e
 reads the rows once. Nothing is taken to overlap, and nothing else to take time.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 from time import perf_counter
 
-from benchmarks.harness import rounds, value
+from benchmarks.harness import processors, rounds, value
 from benchmarks.workloads import BATCH_SIZE, WORKLOADS, Workload
 
 TITLE = "the limit of the machine"
@@ -179,7 +178,7 @@ def stream(n_bytes, at_least):
     """
     import numpy as np
 
-    n_threads = len(os.sched_getaffinity(0))
+    n_threads = len(processors())
     size = n_bytes // (3 * N_BYTES * n_threads)
     parts = [[np.ones(size, np.float32) for _ in range(3)] for _ in range(n_threads)]
 

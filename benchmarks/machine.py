@@ -4,7 +4,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks.harness import run
+from benchmarks.harness import processors, run
 
 PACKAGES = (
     "skae",
@@ -23,9 +23,7 @@ def describe():
     """Return the machine, the threads of each library and the versions."""
     return {
         "processor": _processor(),
-        "processors": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "processors": len(processors()),
         "python": platform.python_version(),
         "threads": run(threads)["threads"],
         "versions": {name: _version(name) for name in PACKAGES},

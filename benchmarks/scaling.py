@@ -6,6 +6,7 @@ import os
 from benchmarks.contenders import NETWORKS
 from benchmarks.epochs import Plan, epoch_seconds
 from benchmarks.harness import in_turns, ratio, rounds, run, value
+from benchmarks.harness import processors as available
 from benchmarks.report import Figure
 from benchmarks.workloads import WORKLOADS, made, rows_of
 
@@ -110,10 +111,10 @@ def others(report, n_rounds):
 
 def processors(report, n_rounds):
     """Compare one processor with all of them."""
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
+    if not hasattr(os, "sched_setaffinity") or len(available()) < 2:
         report.say("One processor cannot be compared with several here.")
         return
-    one = [min(os.sched_getaffinity(0))]
+    one = available()[:1]
     plans = {"digits": Plan(10, 110)}
     if not report.quick:
         plans["fashion_10k"] = Plan(2, 12)
@@ -144,7 +145,7 @@ def processors(report, n_rounds):
             times = [value(measured, (name, contender, f), "epoch") for f in (True, 0)]
             yield name, contender, *times, ratio(*times)
 
-    n = len(os.sched_getaffinity(0))
+    n = len(available())
     report.table(
         f"One processor against {n}",
         ["", "", "one, s an epoch", f"{n}, s an epoch", "times quicker"],
