@@ -192,6 +192,7 @@ def plot_rows(sections: dict[str, Any]) -> plt.Figure:
     axes.plot(n_rows, straight, ":", color=OTHER, label="in proportion to the rows")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.minorticks_off()
     axes.set_xlabel("rows of 32 features")
     axes.set_ylabel("seconds an epoch")
     axes.legend()
