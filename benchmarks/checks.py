@@ -1,28 +1,15 @@
 """Time of scikit-learn's own checks, in a process of their own."""
 
-import json
 import os
-import sys
 import time
 
-from benchmarks.processes import run
+from benchmarks.harness import run
+
+TITLE = "scikit-learn's checks"
 
 
-def main():
-    import skae
-
-    for name in skae.__all__:
-        if not hasattr(getattr(skae, name), "fit"):
-            continue
-        result = run("benchmarks.checks", name)
-        print(
-            f"\n`check_estimator({name}())`: {result['passed']} of {result['n']} "
-            f"checks passed in {result['seconds']:.1f} s, imports included.",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
+def measure(name):
+    """Run all checks; the time has the imports in it."""
     # Read when SciPy is imported: one check more.
     os.environ["SCIPY_ARRAY_API"] = "1"
     start = time.perf_counter()
@@ -30,8 +17,28 @@ if __name__ == "__main__":
 
     import skae
 
-    estimator = getattr(skae, sys.argv[1])()
-    results = check_estimator(estimator, on_fail=None, on_skip=None)
-    seconds = time.perf_counter() - start
-    passed = sum(result["status"] == "passed" for result in results)
-    print(json.dumps({"n": len(results), "passed": passed, "seconds": seconds}))
+    results = check_estimator(getattr(skae, name)(), on_fail=None, on_skip=None)
+    return {
+        "n": len(results),
+        "passed": sum(result["status"] == "passed" for result in results),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def main(report):
+    import skae
+
+    names = [name for name in skae.__all__ if hasattr(getattr(skae, name), "fit")]
+
+    def rows():
+        for name in names[:1] if report.quick else names:
+            result = run(measure, name=name)
+            yield (
+                f"check_estimator({name}())",
+                f"{result['passed']} of {result['n']}",
+                f"{result['seconds']:.1f}",
+            )
+
+    report.table(
+        "Checks passed, imports included in the time", ["", "passed", "seconds"], rows()
+    )

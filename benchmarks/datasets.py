@@ -1,4 +1,7 @@
-"""The datasets: bundled with scikit-learn, or files in the folder ``$SKAE_DATA``."""
+"""The datasets: bundled with scikit-learn, or files in the folder ``$SKAE_DATA``.
+
+Fashion-MNIST is taken from there, or downloaded by Keras or from OpenML.
+"""
 
 import os
 from pathlib import Path
@@ -35,14 +38,52 @@ def _file(name, y=None):
     return load
 
 
-def _fashion_mnist() -> Dataset:
+def fashion_images():
+    """Return the 60,000 training images as flat rows of bytes, and their classes."""
     folder = os.environ.get("SKAE_DATA")
-    if not folder:
-        raise FileNotFoundError("set SKAE_DATA to the folder of fashion_mnist_70k.npz")
-    with np.load(Path(folder) / "fashion_mnist_70k.npz") as arrays:
-        X, y = arrays["X_train"], arrays["y_train"]
+    path = Path(folder or ".") / "fashion_mnist_70k.npz"
+    if folder and path.exists():
+        with np.load(path) as arrays:
+            X, y = arrays["X_train"], arrays["y_train"]
+        return X.reshape(len(X), -1), y
+    return _downloaded_images()
+
+
+def _downloaded_images():
+    import keras
+
+    try:
+        (X, y), _ = keras.datasets.fashion_mnist.load_data()
+        return X.reshape(len(X), -1), y
+    except Exception:  # noqa: BLE001 (Keras raises plain ones)
+        pass
+    try:
+        X, y = datasets.fetch_openml("Fashion-MNIST", return_X_y=True, as_frame=False)
+    except (OSError, ValueError) as failure:
+        raise FileNotFoundError(
+            "set SKAE_DATA to the folder of fashion_mnist_70k.npz, as it could not be "
+            f"downloaded ({failure})"
+        ) from failure
+    return X[:60_000], y[:60_000].astype(int)
+
+
+def _fashion_mnist() -> Dataset:
+    X, y = fashion_images()
     rows = np.random.default_rng(0).permutation(len(X))[:FASHION_ROWS]
-    return Dataset(X[rows].reshape(len(rows), -1).astype(float), y[rows])
+    return Dataset(X[rows].astype(float), y[rows])
+
+
+def made_rows(n_rows: int, n_features: int = 32, n_latent: int = 8) -> np.ndarray:
+    """Make rows of single precision along curves, with noise, in little memory."""
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((2 * n_latent, n_features), dtype=np.float32)
+    X = rng.standard_normal((n_rows, n_features), dtype=np.float32)
+    for start in range(0, n_rows, 10_000):
+        block = X[start : start + 10_000]
+        latent = rng.standard_normal((len(block), n_latent), dtype=np.float32)
+        block *= 0.1
+        block += np.hstack([np.sin(2 * latent), latent**2 - 1]) @ directions
+    return X
 
 
 LARGE = {
@@ -59,3 +100,4 @@ SMALL = {
     "gasoline_nir": _file("gasoline_nir"),
     "pbmc68k_reduced": _file("pbmc68k_reduced", "y"),
 }
+ALL = {**LARGE, **SMALL}

@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.datasets import LARGE, SMALL
+from benchmarks.datasets import ALL, LARGE, SMALL
 from skae import DenseAE
 
-SEEDS = (0, 1, 2)
+TITLE = "reconstruction and classification on held-out rows, beside PCA"
 
 
 def components(n_features):
@@ -66,58 +66,64 @@ def geometric_mean(values):
     return float(np.exp(np.mean(np.log(values))))
 
 
-def print_suite(title, datasets, only, points):
-    print(f"\n### {title}\n")
-    print("| data | k | PCA | ratio (worst) | network | accuracy | epochs | seconds |")
-    print("|---|---|---|---|---|---|---|---|")
+def show_suite(report, title, datasets, points):
     ratios, all_ratios, used = [], [], []
-    for name, load in datasets.items():
-        if only and name not in only:
-            continue
-        try:
-            dataset = load()
-        except FileNotFoundError as missing:
-            print(f"| {name} | left out: {missing} |")
-            continue
-        for k in components(dataset.X.shape[1]):
-            runs = [compare(dataset, k, seed) for seed in SEEDS]
-            column = {key: np.array([run[key] for run in runs]) for key in runs[0]}
-            ratios.append(column["ratio"].mean())
-            all_ratios += list(column["ratio"])
-            used += list(column["network"])
-            points[name] += list(column["points"])
-            print(
-                f"| {name} | {k} | {column['pca'].mean():.4f} "
-                f"| {ratios[-1]:.3f} ({column['ratio'].max():.3f}) "
-                f"| {column['network'].sum()}/{len(SEEDS)} "
-                f"| {column['points'].mean():+.1f} "
-                f"| {column['epochs'].mean():.0f} | {column['seconds'].mean():.1f} |",
-                flush=True,
-            )
-    print(
-        f"\nGeometric mean of the ratios **{geometric_mean(ratios):.3f}**, worst fit "
-        f"**{max(all_ratios):.3f}**; {np.mean(np.logical_not(used)):.0%} of the fits "
-        "returned PCA."
+
+    def rows():
+        for name in datasets:
+            try:
+                dataset = ALL[name]()
+            except FileNotFoundError as missing:
+                yield name, f"left out: {missing}", *[None] * 6
+                continue
+            for k in components(dataset.X.shape[1]):
+                runs = [compare(dataset, k, seed) for seed in report.seeds]
+                column = {key: np.array([run[key] for run in runs]) for key in runs[0]}
+                ratios.append(column["ratio"].mean())
+                all_ratios.extend(column["ratio"])
+                used.extend(column["network"])
+                points[name].extend(column["points"])
+                yield (
+                    name,
+                    k,
+                    f"{column['pca'].mean():.4f}",
+                    f"{ratios[-1]:.3f} ({column['ratio'].max():.3f})",
+                    f"{column['network'].sum()}/{len(runs)}",
+                    f"{column['points'].mean():+.1f}",
+                    f"{column['epochs'].mean():.0f}",
+                    f"{column['seconds'].mean():.1f}",
+                )
+
+    report.table(
+        title,
+        [
+            *("data", "k", "PCA", "ratio (worst)"),
+            *("network", "accuracy", "epochs", "seconds"),
+        ],
+        rows(),
     )
+    if ratios:
+        report.say(
+            f"Geometric mean of the ratios **{geometric_mean(ratios):.3f}**, worst fit "
+            f"**{max(all_ratios):.3f}**; {np.mean(np.logical_not(used)):.0%} of the "
+            "fits returned PCA."
+        )
 
 
-def main(only=None):
+def main(report):
     points = defaultdict(list)
     for title, datasets in (("Large", LARGE), ("Small or wide", SMALL)):
-        selected = [name for name in datasets if not only or name in only]
+        selected = report.selected(datasets)
         if selected:
-            print_suite(title, datasets, only, points)
+            show_suite(report, title, selected, points)
     gains = {
         name: np.mean(values)
         for name, values in points.items()
         if np.isfinite(values).all()
     }
-    print(
-        "\nAccuracy of logistic regression on the codes, in points above PCA's codes:\n"
+    gains["mean"] = np.mean(list(gains.values()))
+    report.table(
+        "Accuracy of logistic regression on the codes, in points above PCA's codes",
+        list(gains),
+        [[f"{gain:+.1f}" for gain in gains.values()]],
     )
-    print("| " + " | ".join(gains) + " | mean |")
-    print("|" + "---|" * (len(gains) + 1))
-    cells = [
-        f"{gain:+.1f}" for gain in (*gains.values(), np.mean(list(gains.values())))
-    ]
-    print("| " + " | ".join(cells) + " |")

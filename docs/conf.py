@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
 
 import skae
+
+sys.path.append(str(Path(__file__).parent))
+import _performance
 
 if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
@@ -72,5 +77,6 @@ def link_to_sklearn(
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the resolver."""
+    """Connect the resolver, and write what the page on performance includes."""
     app.connect("missing-reference", link_to_sklearn)
+    app.connect("builder-inited", lambda app: _performance.write())

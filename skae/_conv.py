@@ -19,7 +19,7 @@ from skae._network import (
 if TYPE_CHECKING:
     import numpy as np
 
-# Judged by `python -m benchmarks family`.
+# Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)
 
 # Fewer features than this are not taken for a square image.

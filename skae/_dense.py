@@ -17,7 +17,7 @@ from skae._network import ACTIVATIONS, Activations, Network, dense_network
 if TYPE_CHECKING:
     import numpy as np
 
-# Judged by `python -m benchmarks quality`.
+# Judged by `python -m benchmarks full --only quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 
 

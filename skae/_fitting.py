@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from skae._network import Network
 
-# Judged by `python -m benchmarks quality`.
+# Judged by `python -m benchmarks full --only quality`.
 
 # Fewer rows than this cannot show that a network beats PCA.
 _FEWEST_ROWS = 50
@@ -52,7 +52,7 @@ _FEWEST_ROWS = 50
 _CROSS_VALIDATED_ROWS = 1000
 _N_FOLDS = 5
 
-# Judged by `python -m benchmarks dimension`.
+# Judged by `python -m benchmarks full --only dimension`.
 
 # Codes that are kept are trained on without the others, for this share of the epochs.
 # It takes about a tenth off their error.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The network must beat PCA by this many standard errors of the paired gains; trials end
 # early where it lags behind by the other number. Judged by
-# `python -m benchmarks quality`.
+# `python -m benchmarks full --only quality`.
 _ACCEPTED_STANDARD_ERRORS = 2.0
 _HOPELESS_STANDARD_ERRORS = -1.0
 

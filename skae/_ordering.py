@@ -21,7 +21,7 @@ import numpy as np
 
 from skae._network import Arrays, Dense, Network, Stack, Weights
 
-# The constants below are judged by `python -m benchmarks dimension`.
+# The constants below are judged by `python -m benchmarks full --only dimension`.
 
 # Rows that a batch decodes, in multiples of its own: one as cut as any.
 _COPIES = 2

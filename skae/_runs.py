@@ -40,7 +40,7 @@ from skae._units import Affine, Units, change_units
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The constants below are judged by `python -m benchmarks quality`.
+# The constants below are judged by `python -m benchmarks full --only quality`.
 
 # A network that starts at PCA trains with noise on its inputs, in multiples of the root
 # mean square error that PCA leaves. Noise smooths like a kernel (Bishop, 1995,
@@ -55,7 +55,7 @@ _SPARSE_NOISE = 0.2
 # Such a network's kernels decay by this multiple of the learning rate at each step.
 _WEIGHT_DECAY = 0.1
 
-# Those of ordered codes are judged by `python -m benchmarks dimension`.
+# Those of ordered codes are judged by `python -m benchmarks full --only dimension`.
 
 # Errors of later cuts are small, and so loud in their geometric mean: from the start
 # they would keep the first codes at PCA's, when alone these bend far away from it.

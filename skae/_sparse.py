@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CODE_ACTIVATIONS = {"l1": "relu", "kl": "sigmoid", "topk": "linear"}
 
-# Judged by `python -m benchmarks family`.
+# Judged by `python -m benchmarks full --only family`.
 _AUTO_WEIGHTS = {"l1": 0.5, "kl": 2.5}
 
 # A sigmoid is never zero.
