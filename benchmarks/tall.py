@@ -4,12 +4,14 @@ Memory is the most that the process ever had, less what it had after the imports
 units of the data's own size, the data included.
 """
 
-import os
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from benchmarks.child import installed
+from benchmarks.datasets import made_rows
 from benchmarks.harness import MEGABYTE, peak, ratio, resident, rounds, value
 from benchmarks.report import Figure
 from benchmarks.workloads import BATCH_SIZE, LEARNING_RATE, made
@@ -17,10 +19,11 @@ from benchmarks.workloads import BATCH_SIZE, LEARNING_RATE, made
 TITLE = "tall data"
 N_COMPONENTS = 8
 N_EPOCHS = 2
+ROWS = "rows.npy"
 
 
 def skae_model(n_epochs):
-    installed("tensorflow")
+    installed("skae._training")  # what a fit imports, TensorFlow and Keras with it
     from skae import DenseAE
 
     return DenseAE(N_COMPONENTS, max_iter=n_epochs, random_state=0)
@@ -70,15 +73,13 @@ MODELS = {
 WITH_EPOCHS = ("skae DenseAE", "keras.Model.fit", "torch loop")
 
 
-def fit(contender, n_rows, n_epochs, folder):
+def fit(contender, n_epochs, folder):
     """Return the time of a fit and the memory it takes, and keep the model."""
     import pickle
 
-    from benchmarks.datasets import made_rows
-
     model = MODELS[contender](n_epochs)
     imported = resident()
-    X = made_rows(n_rows)
+    X = np.load(Path(folder) / ROWS)
     start = perf_counter()
     model.fit(X)
     seconds = perf_counter() - start
@@ -93,15 +94,13 @@ def fit(contender, n_rows, n_epochs, folder):
     return result
 
 
-def transform(contender, n_rows, folder):
+def transform(contender, folder):
     """Return the time and memory of encoding all rows, the output included."""
     import pickle
 
-    from benchmarks.datasets import made_rows
-
     model = pickle.loads((Path(folder) / contender).read_bytes())
     imported = resident()
-    X = made_rows(n_rows)
+    X = np.load(Path(folder) / ROWS)
     start = perf_counter()
     codes = model.transform(X)
     seconds = perf_counter() - start
@@ -114,12 +113,10 @@ def main(report):
     n_rounds, n_epochs = report.n_rounds(), 1 if report.quick else N_EPOCHS
     contenders = report.contenders(MODELS)
     with tempfile.TemporaryDirectory() as folder:
-        fitted = rounds(
-            fit, contenders, n_rounds, n_rows=n_rows, n_epochs=n_epochs, folder=folder
-        )
-        encoded = rounds(
-            transform, os.listdir(folder), n_rounds, n_rows=n_rows, folder=folder
-        )
+        np.save(Path(folder) / ROWS, made_rows(n_rows))
+        fitted = rounds(fit, contenders, n_rounds, n_epochs=n_epochs, folder=folder)
+        models = [name for name in contenders if (Path(folder) / name).exists()]
+        encoded = rounds(transform, models, n_rounds, folder=folder)
     report.keep("fit", fitted)
     report.keep("transform", encoded)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Values of a block: it stays in the processor's cache, and is enough work for a matrix
 # product to be shared.
-_BLOCK_SIZE = 2**17
+_BLOCK_SIZE = 2**16
 
 # TensorFlow uses memory in place that begins at a multiple of so many bytes.
 _ALIGNMENT = 64

@@ -57,8 +57,11 @@ class Epoch(NamedTuple):
         Or `X` itself.
     batches : (n_batches, batch_size) int32
         Indices of the rows of each batch.
-    weights : (n_batches, batch_size) float32
-        One over the batch's number of rows, and 0 where a batch was filled up.
+    longer : (n_batches,) int32
+        1 for batches of one row more than the others, which have 0.
+    weights : (2, batch_size) float32
+        Of the rows of the shorter batches, and of the longer ones: one over their
+        number, and 0 where a batch was filled up.
     held_out : (2, n_batches, batch_size) int32
         Indices of the rows held out, in `X` and in `held_out_inputs`.
     held_out_weights : (n_batches, batch_size) float32
@@ -77,6 +80,7 @@ class Epoch(NamedTuple):
     X: Any
     held_out_inputs: Any
     batches: Any
+    longer: Any
     weights: Any
     held_out: Any
     held_out_weights: Any
@@ -98,7 +102,8 @@ def epoch_spec(batch_size: int, n_features: int) -> Epoch:
         X=rows,
         held_out_inputs=rows,
         batches=tf.TensorSpec((None, batch_size), tf.int32),
-        weights=tf.TensorSpec((None, batch_size)),
+        longer=tf.TensorSpec((None,), tf.int32),
+        weights=tf.TensorSpec((2, batch_size)),
         held_out=tf.TensorSpec((2, None, VALIDATION_BATCH), tf.int32),
         held_out_weights=tf.TensorSpec((None, VALIDATION_BATCH)),
         train_rows=tf.TensorSpec((None,), tf.int32),
@@ -117,7 +122,7 @@ def prepare_epochs(
     held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
     batch_size = program.batch_size
     n_held_out = len(rows.held_out)
-    weights = _batch_weights(len(rows.train), batch_size)
+    longer, weights = _batch_weights(len(rows.train), batch_size)
     held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
     nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
     corruption = settings.corruption or nothing
@@ -130,8 +135,9 @@ def prepare_epochs(
     epoch = Epoch(
         X,
         held_out_inputs,
-        None,  # as the last ones, set for each epoch
-        weights,
+        None,  # like some others, it is set for each epoch
+        _integers(longer),
+        _floats(weights),
         _integers(
             [_batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)]
         ),
@@ -144,8 +150,8 @@ def prepare_epochs(
     )
     held_out_seed = held_out_rng.integers(2**31 - 1, size=2)
     for i in range(settings.n_epochs):
-        order = rng.permutation(rows.train)
-        rates = _learning_rates(i, len(weights), settings)
+        batches = _batched(rng.permutation(rows.train), batch_size)
+        rates = _learning_rates(i, len(longer), settings)
         grown = min(1.0, (i + 1) / max(settings.warmup, 1))
         scalars = Scalars(
             decay=-np.expm1(-settings.weight_decay * rates.sum()),
@@ -158,33 +164,45 @@ def prepare_epochs(
             + (1 - settings.feedback) * i / settings.n_epochs,
         )
         yield epoch._replace(
-            batches=_in_place(_batched(order, batch_size)),
+            batches=_in_place(batches),
             step_sizes=_floats(_step_sizes(i, rates)),
             scalars=_floats(scalars),
             seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
         )
+        del batches  # before the next ones are made
+
+
+def _batch_lengths(n_rows: int, batch_size: int) -> np.ndarray:
+    """Return the lengths of as few batches as possible.
+
+    They are equal but for one row: a last batch of what is left over would have few
+    rows, and take a step as long as any other.
+    """
+    n_batches = -(-n_rows // batch_size)
+    if n_batches == 0:
+        return np.zeros(0, int)
+    shorter, n_longer = divmod(n_rows, n_batches)
+    return shorter + (np.arange(n_batches) < n_longer)
 
 
 def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
-    """Cut values into as few batches as possible, filled up with zeros.
-
-    They are of equal length but for one value: a last batch of what is left over would
-    have few rows, and take a step as long as any other.
-    """
-    n_batches = -(-len(values) // batch_size)
-    batches = empty_aligned((n_batches, batch_size), values.dtype)
+    """Cut values into batches, filled up with zeros."""
+    lengths = _batch_lengths(len(values), batch_size)
+    batches = empty_aligned((len(lengths), batch_size), values.dtype)
     batches[...] = 0
-    if n_batches:
-        shortest, n_longer = divmod(len(values), n_batches)
-        lengths = shortest + (np.arange(n_batches) < n_longer)
-        batches[np.arange(batch_size) < lengths[:, np.newaxis]] = values
+    n_done = 0
+    for batch, length in zip(batches, lengths, strict=True):
+        batch[:length] = values[n_done : n_done + length]
+        n_done += length
     return batches
 
 
-def _batch_weights(n_rows: int, batch_size: int) -> tf.Tensor:
-    weights = _batched(np.ones(n_rows, np.float32), batch_size)
-    weights /= weights.sum(axis=1, keepdims=True)
-    return _in_place(weights)
+def _batch_weights(n_rows: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which batches are longer, and the weights of the rows of both kinds."""
+    lengths = _batch_lengths(n_rows, batch_size)
+    shorter = lengths.min()
+    both = np.array([[shorter], [shorter + 1]])
+    return lengths - shorter, (np.arange(batch_size) < both) / both
 
 
 def _in_place(values: np.ndarray) -> tf.Tensor:

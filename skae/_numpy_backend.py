@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Rows are taken in blocks whose intermediate results stay in the processor's cache;
 # it also bounds the memory of a call and the part of a sparse input that is densified.
 _BLOCK_ROWS = 1024
-_BLOCK_SIZE = 2**19
+_BLOCK_BYTES = 2**21
 
 # Klambauer et al. (2017), "Self-Normalizing Neural Networks".
 _SELU_ALPHA = 1.6732632423543772
@@ -236,15 +236,16 @@ def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     if n_rows == 1 and not issparse(X):
         return _forward_block(stack, arrays, X)
     Y = np.empty((n_rows, stack.n_outputs), dtype=arrays[0].dtype)
-    for rows in gen_batches(n_rows, _block_rows(stack)):
+    for rows in gen_batches(n_rows, _block_rows(stack, Y.dtype)):
         block = X[rows].toarray() if issparse(X) else X[rows]
         Y[rows] = _forward_block(stack, arrays, block)
     return Y
 
 
-def _block_rows(stack: Stack) -> int:
+def _block_rows(stack: Stack, dtype: np.dtype) -> int:
     widest = max(prod(layer.output_shape) for layer in stack.layers)
-    return int(np.clip(_BLOCK_SIZE // max(widest, stack.n_inputs), 1, _BLOCK_ROWS))
+    n_bytes = dtype.itemsize * max(widest, stack.n_inputs)
+    return int(np.clip(_BLOCK_BYTES // n_bytes, 1, _BLOCK_ROWS))
 
 
 def forward_log_variance(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:

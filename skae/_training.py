@@ -98,6 +98,7 @@ def _run_epochs(
     try:
         for epoch in epochs:
             progress.note(compiled.run_epoch(epoch))
+            del epoch  # before the next one is made
             if progress.should_stop:
                 break
     except KeyboardInterrupt:
@@ -342,7 +343,7 @@ class CompiledProgram:
             rows = tf.gather(now.X, tf.gather(now.batches, i))
             batch_seed = tf.stack([seed[0], seed[1] + i])
             inputs = self._inputs(rows, now, scalars, batch_seed)
-            weights = tf.gather(now.weights, i)
+            weights = tf.gather(now.weights, tf.gather(now.longer, i))
             batch = _Batch(rows, inputs, weights, batch_seed, self._nesting)
             with tf.GradientTape() as tape:
                 tape.watch(values)
@@ -374,7 +375,7 @@ class CompiledProgram:
         )
         val_terms, _ = _for_each(n_held_out, validate_batch, self._n_terms, values)
         # Batches may differ by a row, which their mean losses do not show.
-        n_rows = 1 / now.weights[:, :1]
+        n_rows = 1 / tf.gather(now.weights[:, :1], now.longer)
         mean_terms = tf.reduce_sum(n_rows * terms, axis=0) / tf.reduce_sum(n_rows)
         return mean_terms, tf.reduce_sum(val_terms, axis=0), values
 

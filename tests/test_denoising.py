@@ -100,7 +100,7 @@ def test_noise_is_drawn_anew_in_every_batch(noise):
     for epoch in epochs:
         first = epoch._replace(
             batches=epoch.batches[:1],
-            weights=epoch.weights[:1],
+            longer=epoch.longer[:1],
             step_sizes=epoch.step_sizes[:1],
         )
         losses += [compiled.run_epoch(now).terms for now in (epoch, first)]
