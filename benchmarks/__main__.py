@@ -86,7 +86,7 @@ def main():
             section.main(report)
         except FileNotFoundError as missing:
             report.say(f"Left out from here: {missing}")
-        report.end()
+        report.save()
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ class Report:
             return [name for name in names if name in self._data]
         return [name for name in names if not self.quick or name in QUICK_DATA]
 
-    def end(self):
+    def save(self):
+        """Write the record, also of a section that has not ended."""
         if self._path is not None:
             record = _rounded({"sections": self._sections})
             self._path.write_text(json.dumps(record, indent=1) + "\n")
@@ -104,6 +105,7 @@ class Report:
         if note:
             print(f"\n{note}")
         print(f"\n_{one_line(self.machine)}_", flush=True)
+        self.save()
 
     def say(self, text):
         """Print a paragraph, and keep it with the last table."""

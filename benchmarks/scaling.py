@@ -35,8 +35,8 @@ def measure_named(contender, workload, plan):
 
 
 def series(report, name, n_rounds, settings):
-    contenders = CONTENDERS[:1] if report.quick else CONTENDERS
     """Measure the settings one after another; return the epochs by contender."""
+    contenders = CONTENDERS[:1] if report.quick else CONTENDERS
     measured = {
         str(setting): rounds(measure, contenders, n_rounds, **arguments)
         for setting, arguments in settings.items()
