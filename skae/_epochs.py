@@ -152,17 +152,7 @@ def prepare_epochs(
     for i in range(settings.n_epochs):
         batches = _batched(rng.permutation(rows.train), batch_size)
         rates = _learning_rates(i, len(longer), settings)
-        grown = min(1.0, (i + 1) / max(settings.warmup, 1))
-        scalars = Scalars(
-            decay=-np.expm1(-settings.weight_decay * rates.sum()),
-            input_noise=settings.input_noise,
-            noise_level=corruption.level,
-            alpha=settings.alpha,
-            share=settings.share,
-            code_weight=grown * settings.code_weight,
-            feedback=settings.feedback
-            + (1 - settings.feedback) * i / settings.n_epochs,
-        )
+        scalars = _scalars(i, rates, corruption.level, settings)
         yield epoch._replace(
             batches=_in_place(batches),
             step_sizes=_floats(_step_sizes(i, rates)),
@@ -170,6 +160,22 @@ def prepare_epochs(
             seeds=_integers([rng.integers(2**31 - 1, size=2), held_out_seed]),
         )
         del batches  # before the next ones are made
+
+
+def _scalars(
+    i: int, rates: np.ndarray, noise_level: float, settings: Settings
+) -> Scalars:
+    """Return the numbers of an epoch, some of which grow from one to the next."""
+    grown = min(1.0, (i + 1) / max(settings.warmup, 1))
+    return Scalars(
+        decay=-np.expm1(-settings.weight_decay * rates.sum()),
+        input_noise=settings.input_noise,
+        noise_level=noise_level,
+        alpha=settings.alpha,
+        share=settings.share,
+        code_weight=grown * settings.code_weight,
+        feedback=settings.feedback + (1 - settings.feedback) * i / settings.n_epochs,
+    )
 
 
 def _batch_lengths(n_rows: int, batch_size: int) -> np.ndarray:
