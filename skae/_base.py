@@ -362,11 +362,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         check_is_fitted(self)
         _check_part(part, self._keras_parts)
         backend = import_with_tensorflow("skae._keras_backend")
-        model: keras.Model = backend.to_model(
-            from_builtins(self._network),
-            Weights(self._encoder_arrays, self._decoder_arrays),
-            part,
-        )
+        model: keras.Model = backend.to_model(*self._network_and_weights(), part)
         return model
 
     def to_onnx(self, part: str = "reconstruction") -> onnx.ModelProto:
@@ -402,11 +398,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self)
         _check_part(part, ONNX_PARTS)
-        return to_onnx_model(
-            from_builtins(self._network),
-            Weights(self._encoder_arrays, self._decoder_arrays),
-            part,
-        )
+        return to_onnx_model(*self._network_and_weights(), part)
 
     def onnx_parser(self) -> Callable[..., Any]:
         """Tell skl2onnx what comes out of `transform`.
@@ -594,10 +586,15 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         # A plain tuple, so that the fitted state pickles as builtins and arrays.
         self._ordering: Any = None if fitted.ordering is None else (*fitted.ordering,)
 
+    def _network_and_weights(self) -> tuple[Network, Weights]:
+        weights = Weights(self._encoder_arrays, self._decoder_arrays)
+        return from_builtins(self._network), weights
+
     def _previous(self) -> Fitted:
+        network, weights = self._network_and_weights()
         return Fitted(
-            network=from_builtins(self._network),
-            weights=Weights(self._encoder_arrays, self._decoder_arrays),
+            network=network,
+            weights=weights,
             mean=self.mean_,
             scale=self._scale,
             code_scale=self._code_scale,
