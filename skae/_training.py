@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 # Adam's last constant, as in Keras; the others are in `_epochs`.
 _EPSILON = 1e-7
 
-# Set apart what a batch draws beside the noise of its inputs.
-_CORRUPTION_SEED, _DONOR_SEED, _POSTERIOR_SEED = [1, 0], [2, 0], [3, 0]
+# Sets apart what a batch draws beside the values that it corrupts.
+_DONOR_SEED = [1, 0]
 
 # Keeps the noise's variance, and so the bound, finite. In units of training the data's
 # mean variance is 1.
@@ -59,6 +59,10 @@ _SMALLEST_ERROR = 1e-6
 
 # Arrays of at least this size have variables of their own.
 _LARGE_ARRAY = 2**16
+
+# From this size on, values are updated by TensorFlow's own operation. It shares even a
+# few among the processors, which takes longer than some plain operations.
+_FUSED_SIZE = 2**15
 
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
@@ -195,8 +199,24 @@ class _Progress:
         self.should_stop = True
 
 
+class _Normals:
+    """Hands out the normal numbers of a batch: those from a place in a table on."""
+
+    def __init__(self, table: tf.Tensor, start: tf.Tensor) -> None:
+        self._table = table
+        self._start = start
+        self._n_taken = 0
+
+    def take(self, shape: tuple[int, ...]) -> tf.Tensor:
+        """Return the next ones."""
+        begin = self._start + self._n_taken if self._n_taken else self._start
+        size = prod(shape)
+        self._n_taken += size
+        return tf.reshape(tf.slice(self._table, begin[tf.newaxis], [size]), shape)
+
+
 class _Batch(NamedTuple):
-    """Rows to reconstruct, what from, their weights, and a seed for what is drawn.
+    """Rows to reconstruct, what from, their weights, and normal numbers for codes.
 
     `nesting` says where their codes are cut off, if these are ordered.
     """
@@ -204,7 +224,7 @@ class _Batch(NamedTuple):
     targets: Any
     inputs: Any
     weights: Any
-    seed: Any
+    normals: _Normals
     nesting: Nesting | None = None
 
 
@@ -336,15 +356,14 @@ class CompiledProgram:
     def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return what a `Trace` is made of."""
         scalars = Scalars(*tf.unstack(now.scalars))
-        seed, held_out_seed = tf.unstack(now.seeds)
         held_out, places = tf.unstack(now.held_out)
 
         def train_on_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
             rows = tf.gather(now.X, tf.gather(now.batches, i))
-            batch_seed = tf.stack([seed[0], seed[1] + i])
-            inputs = self._inputs(rows, now, scalars, batch_seed)
+            normals = _Normals(now.normals, tf.gather(now.starts, i))
+            inputs = self._inputs(rows, now, scalars, normals, i)
             weights = tf.gather(now.weights, tf.gather(now.longer, i))
-            batch = _Batch(rows, inputs, weights, batch_seed, self._nesting)
+            batch = _Batch(rows, inputs, weights, normals, self._nesting)
             with tf.GradientTape() as tape:
                 tape.watch(values)
                 terms = self._terms(values, batch, scalars)
@@ -352,16 +371,17 @@ class CompiledProgram:
             gradients = tape.gradient(loss, values)
             gradients = self._add_penalty(gradients, values, scalars.alpha)
             step_size = tf.gather(now.step_sizes, i)
-            for slot, gradient in zip(self._slots, gradients, strict=True):
+            return terms, [
                 _apply_adam(slot, gradient, step_size)
-            return terms, self._read_values()
+                for slot, gradient in zip(self._slots, gradients, strict=True)
+            ]
 
         def validate_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
             batch = _Batch(
                 tf.gather(now.X, tf.gather(held_out, i)),
                 tf.gather(now.held_out_inputs, tf.gather(places, i)),
                 tf.gather(now.held_out_weights, i),
-                tf.stack([held_out_seed[0], held_out_seed[1] + i]),
+                _Normals(now.normals, tf.gather(now.held_out_starts, i)),
                 self._held_out_nesting,
             )
             return self._terms(values, batch, scalars), values
@@ -398,24 +418,29 @@ class CompiledProgram:
         return tf.cond(alpha > 0, added, lambda: gradients)
 
     def _inputs(
-        self, rows: tf.Tensor, now: Epoch, scalars: Scalars, seed: tf.Tensor
+        self,
+        rows: tf.Tensor,
+        now: Epoch,
+        scalars: Scalars,
+        normals: _Normals,
+        i: tf.Tensor,
     ) -> tf.Tensor:
         """Return what to reconstruct the rows from."""
         inputs = rows
-        if self.program.noise is not None:
-            corruption_seed = seed + _CORRUPTION_SEED
-            inputs = self._corrupted(rows, now, scalars.noise_level, corruption_seed)
+        if self.program.noise == "gaussian":
+            inputs = add_gaussian(rows, normals.take(rows.shape), scalars.noise_level)
+        elif self.program.noise is not None:
+            seed = tf.stack([now.seed[0], now.seed[1] + i])
+            inputs = self._replaced(rows, now, scalars.noise_level, seed)
         if self.program.noisy_inputs:
-            normal = tf.random.stateless_normal(tf.shape(rows), seed)
+            normal = normals.take(rows.shape)
             inputs = add_gaussian(inputs, normal, scalars.input_noise)
         return inputs
 
-    def _corrupted(
+    def _replaced(
         self, rows: tf.Tensor, now: Epoch, level: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         shape = tf.shape(rows)
-        if self.program.noise == "gaussian":
-            return add_gaussian(rows, tf.random.stateless_normal(shape, seed), level)
         uniform = tf.random.stateless_uniform(shape, seed)
         low, high = tf.unstack(now.replacements)
         if self.program.noise == "swap":
@@ -477,8 +502,7 @@ class CompiledProgram:
             return self._decoder(code), (code,)
         mean, log_variance = self._encoder.heads(batch.inputs)
         log_variance = finite_log_variance(keras.ops, log_variance)
-        seed = batch.seed + _POSTERIOR_SEED
-        normal = tf.random.stateless_normal(tf.shape(mean), seed)
+        normal = batch.normals.take(tuple(mean.shape))
         code = mean + tf.exp(0.5 * log_variance) * normal
         return self._decoder(code), (mean, log_variance)
 
@@ -508,20 +532,40 @@ class CompiledProgram:
         return errors * tf.reduce_sum(batch.weights)
 
 
-def _apply_adam(slot: _Slot, gradient: tf.Tensor, step_size: tf.Tensor) -> None:
-    tf.raw_ops.ResourceApplyAdam(
-        var=slot.values.handle,
-        m=slot.momentum.handle,
-        v=slot.velocity.handle,
-        # The step size is corrected for the moments' start already.
-        beta1_power=0.0,
-        beta2_power=0.0,
-        lr=step_size,
-        beta1=BETA_1,
-        beta2=BETA_2,
-        epsilon=_EPSILON,
-        grad=gradient,
-    )
+def _apply_adam(slot: _Slot, gradient: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
+    """Take a step; return the values after it.
+
+    The step size is corrected for the moments' start already.
+    """
+    if slot.values.shape[0] >= _FUSED_SIZE:
+        tf.raw_ops.ResourceApplyAdam(
+            var=slot.values.handle,
+            m=slot.momentum.handle,
+            v=slot.velocity.handle,
+            beta1_power=0.0,
+            beta2_power=0.0,
+            lr=step_size,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            epsilon=_EPSILON,
+            grad=gradient,
+        )
+        return slot.values.read_value()
+    with tf.control_dependencies([gradient]):  # as it is of the weights of now
+        values, momentum, velocity = (
+            variable.read_value()
+            for variable in (slot.values, slot.momentum, slot.velocity)
+        )
+    momentum = BETA_1 * momentum + (1 - BETA_1) * gradient
+    velocity = BETA_2 * velocity + (1 - BETA_2) * tf.square(gradient)
+    values -= step_size * momentum / (tf.sqrt(velocity) + _EPSILON)
+    assigned = [
+        slot.momentum.assign(momentum, read_value=False),
+        slot.velocity.assign(velocity, read_value=False),
+        slot.values.assign(values, read_value=False),
+    ]
+    with tf.control_dependencies(assigned):
+        return tf.identity(values)
 
 
 def _for_each(

@@ -52,7 +52,7 @@ def test_swap_takes_the_values_of_the_same_feature():
         assert set(values) == set(feature)
 
 
-def training_of(noise, level, rows, seed=0):
+def training_of(noise, level, rows, batch_size, seed=0):
     """Return a compiled program with its first epochs, at a rate of nearly nothing."""
     from skae._epochs import prepare_epochs
     from skae._initialization import pca_start, principal_axes
@@ -62,7 +62,7 @@ def training_of(noise, level, rows, seed=0):
 
     linear = Activations("linear", "linear", "linear")
     network = dense_network((rows.shape[1], 1), linear, shortcut=False)
-    program = Program(network, "squared_error", 64, False, noise)
+    program = Program(network, "squared_error", batch_size, False, noise)
     low, high = rows.min(axis=0), rows.max(axis=0)
     if noise == "masking":
         low = high = np.zeros(rows.shape[1])
@@ -82,11 +82,13 @@ def as_trained(noise, level, rows, seed=0):
     import tensorflow as tf
 
     from skae._epochs import Scalars
+    from skae._training import _Normals
 
-    compiled, epochs = training_of(noise, level, rows, seed)
+    compiled, epochs = training_of(noise, level, rows, len(rows), seed)
     epoch = next(epochs)
     scalars = Scalars(*tf.unstack(epoch.scalars))
-    return compiled._inputs(tf.constant(rows), epoch, scalars, epoch.seeds[0]).numpy()
+    normals = _Normals(epoch.normals, epoch.starts[0])
+    return compiled._inputs(tf.constant(rows), epoch, scalars, normals, 0).numpy()
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "masking"])
@@ -95,7 +97,7 @@ def test_noise_is_drawn_anew_in_every_batch(noise):
     rows = np.tile(np.arange(1.0, 65.0, dtype=np.float32), (128, 1))
     rows[:, 0] = np.tile([1, -1], 64)
     rows[:, 1] = np.tile([1, -1], 64)
-    compiled, epochs = training_of(noise, 0.3, rows)
+    compiled, epochs = training_of(noise, 0.3, rows, batch_size=64)
     losses = []
     for epoch in epochs:
         first = epoch._replace(
@@ -109,7 +111,7 @@ def test_noise_is_drawn_anew_in_every_batch(noise):
 
 @pytest.mark.parametrize("kind", NOISES)
 def test_training_draws_the_same_kind_of_noise(kind):
-    X = np.random.default_rng(0).normal(size=(2000, 5)).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(20_000, 5)).astype(np.float32)
     noisy = as_trained(kind, 0.3, X)
     expected = corrupted(X, kind, 0.3)
     if kind == "masking":

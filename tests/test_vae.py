@@ -176,7 +176,7 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     from skae._initialization import pca_start, principal_axes
     from skae._network import Activations, Network, dense_network
     from skae._plan import Program
-    from skae._training import CompiledProgram, _Batch
+    from skae._training import CompiledProgram, _Batch, _Normals
 
     linear = Activations("linear", "linear", "linear")
     network = dense_network((64, 2), linear, shortcut=False)
@@ -185,13 +185,14 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     compiled.reset(pca_start(network, principal_axes(digits, 2), seed=0))
     rows, weights = tf.constant(digits[:8], tf.float32), tf.constant([1 / 8] * 8)
     scalars = Scalars(*[0.0] * len(Scalars._fields))
+    table = tf.constant(np.random.default_rng(0).standard_normal(100), tf.float32)
     first, again, other = (
         compiled._terms(
             compiled._read_values(),
-            _Batch(rows, rows, weights, tf.constant([0, seed])),
+            _Batch(rows, rows, weights, _Normals(table, tf.constant(start))),
             scalars,
         ).numpy()
-        for seed in (1, 1, 2)
+        for start in (1, 1, 2)
     )
     assert first[0] == again[0] != other[0]
 
