@@ -60,8 +60,8 @@ _SMALLEST_ERROR = 1e-6
 # Arrays of at least this size have variables of their own.
 _LARGE_ARRAY = 2**16
 
-# From this size on, values are updated by TensorFlow's own operation. It shares even a
-# few among the processors, which takes longer than some plain operations.
+# From this size on, values are updated by TensorFlow's operation for Adam. It shares
+# even a few values among the processors, and waits longer than plain operations take.
 _FUSED_SIZE = 2**15
 
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not

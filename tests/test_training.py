@@ -1,6 +1,7 @@
 """The compiled core: reuse, exclusive leases, and how training ends."""
 
 import logging
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -206,6 +207,18 @@ def test_divergence_later_warns_and_keeps_the_best_weights(
         model.fit(digits)
     assert model.n_iter_ == 3
     assert model.score(digits) > 0
+
+
+def test_few_and_many_values_are_updated_alike(digits, make, monkeypatch):
+    slow = {"pca_shortcut": False, "max_iter": 10}
+    by_few = make(**slow).fit(digits)
+    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
+    monkeypatch.setattr("skae._training._FUSED_SIZE", 0)
+    by_many = make(**slow).fit(digits)
+    assert by_few.history_["loss"][-1] < 0.9 * by_few.history_["loss"][0]
+    np.testing.assert_allclose(
+        by_many.reconstruct(digits), by_few.reconstruct(digits), atol=1e-3
+    )
 
 
 def interrupt():
