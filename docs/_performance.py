@@ -83,7 +83,8 @@ def list_table(title: str, columns: list[str], rows: list[list[str]]) -> str:
     lines.append("")
     for row in [columns, *rows] if any(columns) else rows:
         for i, value in enumerate(row):
-            lines.append(f"   {' *'[i == 0]} - {value}".rstrip())
+            text = r"\-" if value == "-" else value  # or it would begin a list
+            lines.append(f"   {' *'[i == 0]} - {text}".rstrip())
     return "\n".join(lines)
 
 
