@@ -221,6 +221,20 @@ def test_few_and_many_values_are_updated_alike(digits, make, monkeypatch):
     )
 
 
+def test_a_batch_takes_every_normal_number_once():
+    import tensorflow as tf
+
+    from skae._training import _Normals
+
+    table = np.arange(100, dtype=np.float32)
+    normals = _Normals(tf.constant(table), tf.constant(7))
+    taken = [normals.take(shape).numpy() for shape in ((4, 3), (5, 2), (6, 1))]
+    assert [part.shape for part in taken] == [(4, 3), (5, 2), (6, 1)]
+    np.testing.assert_array_equal(
+        np.concatenate([part.ravel() for part in taken]), table[7:35]
+    )
+
+
 def interrupt():
     raise KeyboardInterrupt
 
