@@ -61,10 +61,15 @@ class Epoch(NamedTuple):
     X : (n_samples, n_features) float32
     held_out_inputs : (n_held_out, n_features) float32
         Or `X` itself.
-    batches : (n_batches, batch_size) int32
-        Indices of the rows of each batch.
-    longer : (n_batches,) int32
+    batches : (n_turns, n_steps * batch_size) int32
+        Indices of the rows of each batch, of as many batches as there are steps taken
+        at once.
+    n_taken : (n_turns,) int32
+        Batches that there are; the last turn is filled up.
+    longer : (n_turns, n_steps) int32
         1 for batches of one row more than the others, which have 0.
+    shares : (n_turns, n_steps) float32
+        Of the rows to train on, that are in the batch.
     weights : (2, batch_size) float32
         Of the rows of the shorter batches, and of the longer ones: one over their
         number, and 0 where a batch was filled up.
@@ -74,19 +79,25 @@ class Epoch(NamedTuple):
         One over the number of rows held out, and 0 where a batch was filled up.
     train_rows : (n_train,) int32
         Indices of all rows to train on, if values of other rows are swapped in.
-    step_sizes : (n_batches,) float32
+    step_sizes : (n_turns, n_steps) float32
     scalars : (7,) float32
         The `Scalars`.
     replacements : (2, n_features) or (2, 1) float32
         What corrupted values are replaced by, low and high.
-    seeds : (2, 2) int32
-        Of the training rows and of the rows held out.
+    seed : (2,) int32
+        Of the uniform numbers.
+    normals : (n_normals,) float32
+        The table of normal numbers.
+    starts, held_out_starts : (n_turns,) and (n_batches,) int32
+        Where in it the batches take their own from.
     """
 
     X: Any
     held_out_inputs: Any
     batches: Any
+    n_taken: Any
     longer: Any
+    shares: Any
     weights: Any
     held_out: Any
     held_out_weights: Any
@@ -100,23 +111,26 @@ class Epoch(NamedTuple):
     held_out_starts: Any
 
 
-def epoch_spec(batch_size: int, n_features: int) -> Epoch:
+def epoch_spec(program: Program) -> Epoch:
     """Return the types of the tensors.
 
     The number of batches may change without compiling anew. Their size is fixed, which
     spares the graph all arithmetic with shapes.
     """
-    rows = tf.TensorSpec((None, n_features))
+    batch_size, n_steps = program.batch_size, program.n_steps
+    rows = tf.TensorSpec((None, program.network.encoder.n_inputs))
     return Epoch(
         X=rows,
         held_out_inputs=rows,
-        batches=tf.TensorSpec((None, batch_size), tf.int32),
-        longer=tf.TensorSpec((None,), tf.int32),
+        batches=tf.TensorSpec((None, n_steps * batch_size), tf.int32),
+        n_taken=tf.TensorSpec((None,), tf.int32),
+        longer=tf.TensorSpec((None, n_steps), tf.int32),
+        shares=tf.TensorSpec((None, n_steps)),
         weights=tf.TensorSpec((2, batch_size)),
         held_out=tf.TensorSpec((2, None, VALIDATION_BATCH), tf.int32),
         held_out_weights=tf.TensorSpec((None, VALIDATION_BATCH)),
         train_rows=tf.TensorSpec((None,), tf.int32),
-        step_sizes=tf.TensorSpec((None,)),
+        step_sizes=tf.TensorSpec((None, n_steps)),
         scalars=tf.TensorSpec((len(Scalars._fields),)),
         replacements=tf.TensorSpec((2, None)),
         seed=tf.TensorSpec((2,), tf.int32),
@@ -132,9 +146,10 @@ def prepare_epochs(
     """Prepare the epochs one after another, each in an order of its own."""
     rng = np.random.default_rng(settings.seed)
     held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
-    batch_size = program.batch_size
+    batch_size, n_steps = program.batch_size, program.n_steps
     n_held_out = len(rows.held_out)
-    longer, weights = _batch_weights(len(rows.train), batch_size)
+    lengths = _batch_lengths(len(rows.train), batch_size)
+    n_taken = np.minimum(n_steps, len(lengths) - np.arange(0, len(lengths), n_steps))
     held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
     nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
     corruption = settings.corruption or nothing
@@ -148,8 +163,10 @@ def prepare_epochs(
         X,
         held_out_inputs,
         None,  # like some others, it is set for each epoch
-        _integers(longer),
-        _floats(weights),
+        _integers(n_taken),
+        _integers(_in_turns(lengths > lengths.min(), n_steps)),
+        _floats(_in_turns(lengths / lengths.sum(), n_steps)),
+        _floats(_batch_weights(lengths.min(), batch_size)),
         _integers(
             [_batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)]
         ),
@@ -166,26 +183,26 @@ def prepare_epochs(
         ),
     )
     for i in range(settings.n_epochs):
-        batches = _batched(rng.permutation(rows.train), batch_size)
-        rates = _learning_rates(i, len(longer), settings)
+        batches = _batched(rng.permutation(rows.train), batch_size, n_steps)
+        rates = _learning_rates(i, len(lengths), settings)
         scalars = _scalars(i, rates, corruption.level, settings)
         yield epoch._replace(
-            batches=_in_place(batches),
-            step_sizes=_floats(_step_sizes(i, rates)),
+            batches=_in_place(batches.reshape(len(n_taken), -1)),
+            step_sizes=_floats(_in_turns(_step_sizes(i, rates), n_steps)),
             scalars=_floats(scalars),
             seed=_integers(rng.integers(2**31 - 1, size=2)),
-            starts=_integers(rng.integers(_N_STARTS, size=len(batches))),
+            starts=_integers(rng.integers(_N_STARTS, size=len(lengths))[::n_steps]),
         )
         del batches  # before the next ones are made
 
 
 def _n_normals(program: Program) -> int:
-    """Return the length of the table: its starts, and the most that a batch takes."""
+    """Return the length of the table: its starts, and the most taken at once."""
     encoder = program.network.encoder
     n_noises = program.noisy_inputs + (program.noise == "gaussian")
     n_codes = encoder.n_outputs if encoder.log_variance else 0
     most = max(
-        program.batch_size * (n_noises * encoder.n_inputs + n_codes),
+        program.n_steps * program.batch_size * (n_noises * encoder.n_inputs + n_codes),
         VALIDATION_BATCH * n_codes,
     )
     return _N_STARTS + most if most else 0
@@ -220,24 +237,28 @@ def _batch_lengths(n_rows: int, batch_size: int) -> np.ndarray:
     return shorter + (np.arange(n_batches) < n_longer)
 
 
-def _batched(values: np.ndarray, batch_size: int) -> np.ndarray:
-    """Cut values into batches, filled up with zeros."""
+def _batched(values: np.ndarray, batch_size: int, n_steps: int = 1) -> np.ndarray:
+    """Cut values into batches, filled up with zeros, for turns of some steps."""
     lengths = _batch_lengths(len(values), batch_size)
-    batches = empty_aligned((len(lengths), batch_size), values.dtype)
+    n_turns = -(-len(lengths) // n_steps)
+    batches = empty_aligned((n_turns * n_steps, batch_size), values.dtype)
     batches[...] = 0
     n_done = 0
-    for batch, length in zip(batches, lengths, strict=True):
+    for batch, length in zip(batches, lengths, strict=False):
         batch[:length] = values[n_done : n_done + length]
         n_done += length
     return batches
 
 
-def _batch_weights(n_rows: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which batches are longer, and the weights of the rows of both kinds."""
-    lengths = _batch_lengths(n_rows, batch_size)
-    shorter = lengths.min()
-    both = np.array([[shorter], [shorter + 1]])
-    return lengths - shorter, (np.arange(batch_size) < both) / both
+def _in_turns(values: np.ndarray, n_steps: int) -> np.ndarray:
+    """Arrange what there is one of for each batch, filled up with zeros."""
+    return np.pad(values, (0, -len(values) % n_steps)).reshape(-1, n_steps)
+
+
+def _batch_weights(n_rows: int, batch_size: int) -> np.ndarray:
+    """Return the weights of the rows of a batch of `n_rows`, and of one more."""
+    both = np.array([[n_rows], [n_rows + 1]])
+    return (np.arange(batch_size) < both) / both
 
 
 def _in_place(values: np.ndarray) -> tf.Tensor:

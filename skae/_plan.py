@@ -124,7 +124,10 @@ class FitPlan:
 
 @dataclass(frozen=True)
 class Program:
-    """All that shapes the compiled graph, and so the key under which it is kept."""
+    """All that shapes the compiled graph, and so the key under which it is kept.
+
+    If `n_steps` is not 1, so many steps are taken at once, compiled by XLA.
+    """
 
     network: Network
     loss: str
@@ -133,6 +136,7 @@ class Program:
     noise: str | None = None
     sparsity: str | None = None
     ordered: bool = False
+    n_steps: int = 1
 
 
 @dataclass(frozen=True)

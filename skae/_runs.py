@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -66,6 +67,15 @@ _FIRST_FEEDBACK = 0.1
 # minibatch SGD").
 _ORDERED_BATCHES = 2
 _ORDERED_RATE = 3
+
+
+# Steps of dense networks are taken at once by XLA if they are worth its compilation,
+# which takes about a second: in weights times rows times epochs. Judged by
+# `python -m benchmarks full --only epochs`.
+_WORK_WORTH_XLA = 2e11
+_XLA_STEPS = 8
+# The batches of those steps are copied together: not larger than this, in values.
+_LARGEST_BATCH_FOR_XLA = 2**20
 
 
 class Prepared(NamedTuple):
@@ -174,15 +184,7 @@ def train(
     if plan.noise is not None:
         corruption = _corruption(plan, data, plan.noise, split)
         settings = replace(settings, corruption=corruption)
-    program = Program(
-        plan.trained_network,
-        plan.loss,
-        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
-        plan.pca_shortcut,
-        plan.noise and plan.noise.kind,
-        plan.sparsity and plan.sparsity.kind,
-        plan.ordered,
-    )
+    program = _program(plan, len(split.train) * settings.n_epochs)
     training = import_with_tensorflow("skae._training")
     inputs = None
     if plan.noise is not None and len(split.held_out):
@@ -196,6 +198,26 @@ def train(
             stacklevel=2,
         )
     return Trained(outcome, axes)
+
+
+def _program(plan: FitPlan, n_presentations: int) -> Program:
+    """Describe what to compile, to be shown rows that many times."""
+    program = Program(
+        plan.trained_network,
+        plan.loss,
+        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
+        plan.pca_shortcut,
+        plan.noise and plan.noise.kind,
+        plan.sparsity and plan.sparsity.kind,
+        plan.ordered,
+    )
+    network = program.network
+    n_weights = sum(prod(shape) for shape in network.array_shapes)
+    size = program.batch_size * network.encoder.n_inputs
+    worth = network.dense and n_weights * n_presentations > _WORK_WORTH_XLA
+    if worth and size <= _LARGEST_BATCH_FOR_XLA:
+        return replace(program, n_steps=_XLA_STEPS)
+    return program
 
 
 def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from dataclasses import replace
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,6 @@ import tensorflow as tf
 
 from skae._corruption import add_gaussian, replace_values
 from skae._epochs import (
-    BETA_1,
-    BETA_2,
     VALIDATION_BATCH,
     Epoch,
     Scalars,
@@ -31,6 +30,7 @@ from skae._keras_backend import StackLayers
 from skae._logging import logger
 from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._network import Weights
+from skae._optimizer import adam, make_slots, take_step
 from skae._ordering import Nesting, nesting
 from skae._plan import (
     Data,
@@ -45,10 +45,7 @@ from skae._plan import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from skae._network import Stack
-
-# Adam's last constant, as in Keras; the others are in `_epochs`.
-_EPSILON = 1e-7
+    from skae._optimizer import State
 
 # Sets apart what a batch draws beside the values that it corrupts.
 _DONOR_SEED = [1, 0]
@@ -56,13 +53,6 @@ _DONOR_SEED = [1, 0]
 # Keeps the noise's variance, and so the bound, finite. In units of training the data's
 # mean variance is 1.
 _SMALLEST_ERROR = 1e-6
-
-# Arrays of at least this size have variables of their own.
-_LARGE_ARRAY = 2**16
-
-# From this size on, values are updated by TensorFlow's operation for Adam. It shares
-# even a few values among the processors, and waits longer than plain operations take.
-_FUSED_SIZE = 2**15
 
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
@@ -89,6 +79,8 @@ def train(
     KeyboardInterrupt
         If the user interrupts the first epoch. Later, it ends training.
     """
+    if not tf.test.is_built_with_xla():
+        program = replace(program, n_steps=1)
     with _lease(program) as compiled:
         compiled.reset(start)
         return _run_epochs(compiled, settings, data, rows)
@@ -218,56 +210,26 @@ class _Normals:
 class _Batch(NamedTuple):
     """Rows to reconstruct, what from, their weights, and normal numbers for codes.
 
-    `nesting` says where their codes are cut off, if these are ordered.
-    """
-
-    targets: Any
-    inputs: Any
-    weights: Any
-    normals: _Normals
-    nesting: Nesting | None = None
-
-
-def _is_penalised(stack: Stack) -> list[bool]:
-    """Tell which arrays are kernels of the nonlinear path: those to keep small."""
-    places = stack.split([np.zeros(0)] * len(stack.array_shapes))
-    others = len(places.shortcut) + len(places.log_variance)
-    return [True, False] * (len(places.layers) // 2) + [False] * others
-
-
-class _Slot(NamedTuple):
-    """Variables of arrays that are updated together: their values, one after another.
-
-    Small arrays share one, so that the optimizer is one operation however many layers
-    there are. Large ones have their own, as putting them together would copy them at
-    each step.
+    Of steps that are taken at once, these are the batches one after another.
 
     Attributes
     ----------
-    places : list of int
-        Indices of the arrays in `Network.array_shapes`.
-    penalised : tf.Tensor
-        1 where a value belongs to a kernel of the nonlinear path, and 0 elsewhere.
-    values, momentum, velocity : tf.Variable
+    targets, inputs : (n_steps * batch_size, n_features)
+    weights : (n_steps, batch_size)
+    normal : (n_steps * batch_size, n_components), or None
     """
 
-    places: list[int]
-    penalised: tf.Tensor
-    values: tf.Variable
-    momentum: tf.Variable
-    velocity: tf.Variable
+    targets: tf.Tensor
+    inputs: tf.Tensor
+    weights: tf.Tensor
+    normal: tf.Tensor | None
 
-
-def _make_slot(places: list[int], sizes: list[int], penalised: list[bool]) -> _Slot:
-    own_sizes = [sizes[place] for place in places]
-    mask = np.repeat([penalised[place] for place in places], own_sizes)
-    variables = (tf.Variable(tf.zeros(len(mask))) for _ in range(3))
-    # One number stands for those of a single array.
-    return _Slot(
-        places,
-        tf.constant(mask[:1] if len(places) == 1 else mask, tf.float32),
-        *variables,
-    )
+    def cut(self, n_steps: int) -> list[tf.Tensor | None]:
+        """Return the fields with an axis more, that of the steps, in front."""
+        return [
+            None if field is None else tf.reshape(field, (n_steps, -1, field.shape[-1]))
+            for field in self
+        ]
 
 
 class CompiledProgram:
@@ -291,24 +253,13 @@ class CompiledProgram:
         self._decoder = StackLayers(network.decoder, "decoder", to_train=True)
         self._shapes = network.array_shapes
         self._sizes = [prod(shape) for shape in self._shapes]
-        self._slots = self._make_slots()
+        self._slots = make_slots(network)
+        self._turn = tf.function(self._trace_turn, jit_compile=True, autograph=False)
         self._epoch = tf.function(
             self._trace_epoch,
-            input_signature=[epoch_spec(program.batch_size, network.encoder.n_inputs)],
+            input_signature=[epoch_spec(program)],
             autograph=False,
         ).get_concrete_function()
-
-    def _make_slots(self) -> list[_Slot]:
-        network = self.program.network
-        penalised = _is_penalised(network.encoder) + _is_penalised(network.decoder)
-        places = range(len(self._sizes))
-        small = [place for place in places if self._sizes[place] < _LARGE_ARRAY]
-        large = [[place] for place in places if place not in small]
-        return [
-            _make_slot(group, self._sizes, penalised)
-            for group in (small, *large)
-            if group
-        ]
 
     def reset(self, weights: Weights) -> None:
         """Set the weights and forget the optimizer's moments."""
@@ -356,51 +307,117 @@ class CompiledProgram:
     def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return what a `Trace` is made of."""
         scalars = Scalars(*tf.unstack(now.scalars))
-        held_out, places = tf.unstack(now.held_out)
-
-        def train_on_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            rows = tf.gather(now.X, tf.gather(now.batches, i))
-            normals = _Normals(now.normals, tf.gather(now.starts, i))
-            inputs = self._inputs(rows, now, scalars, normals, i)
-            weights = tf.gather(now.weights, tf.gather(now.longer, i))
-            batch = _Batch(rows, inputs, weights, normals, self._nesting)
-            with tf.GradientTape() as tape:
-                tape.watch(values)
-                terms = self._terms(values, batch, scalars)
-                loss = self.objective(keras.ops, terms, scalars.code_weight)
-            gradients = tape.gradient(loss, values)
-            gradients = self._add_penalty(gradients, values, scalars.alpha)
-            step_size = tf.gather(now.step_sizes, i)
-            return terms, [
-                _apply_adam(slot, gradient, step_size)
-                for slot, gradient in zip(self._slots, gradients, strict=True)
-            ]
-
-        def validate_batch(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            batch = _Batch(
-                tf.gather(now.X, tf.gather(held_out, i)),
-                tf.gather(now.held_out_inputs, tf.gather(places, i)),
-                tf.gather(now.held_out_weights, i),
-                _Normals(now.normals, tf.gather(now.held_out_starts, i)),
-                self._held_out_nesting,
-            )
-            return self._terms(values, batch, scalars), values
-
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
         for slot in self._slots:
             slot.values.assign_sub(scalars.decay * slot.penalised * slot.values)
-        n_batches, n_held_out = tf.shape(now.batches)[0], tf.shape(held_out)[0]
-        terms, values = _for_each(
-            n_batches, train_on_batch, self._n_terms, self._read_values()
-        )
-        val_terms, _ = _for_each(n_held_out, validate_batch, self._n_terms, values)
+        take = self._step_by_step if self.program.n_steps == 1 else self._many_at_once
+        terms, values = take(now, scalars)
         # Batches may differ by a row, which their mean losses do not show.
-        n_rows = 1 / tf.gather(now.weights[:, :1], now.longer)
-        mean_terms = tf.reduce_sum(n_rows * terms, axis=0) / tf.reduce_sum(n_rows)
-        return mean_terms, tf.reduce_sum(val_terms, axis=0), values
+        mean_terms = tf.linalg.matvec(terms, tf.reshape(now.shares, [-1]), True)
+        return mean_terms, self._validate(now, scalars, values), values
 
-    def _read_values(self) -> list[tf.Tensor]:
-        return [slot.values.read_value() for slot in self._slots]
+    def _step_by_step(
+        self, now: Epoch, scalars: Scalars
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Return the terms of each batch, and the weights after the last one."""
+
+        def train(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
+            batch = self._batch(now, scalars, i)
+            step_size = tf.gather(now.step_sizes, i)
+            terms, gradients = self._differentiate(values, batch, scalars)
+            return terms, [
+                take_step(*one, step_size)
+                for one in zip(self._slots, values, gradients, strict=True)
+            ]
+
+        values = [slot.values.read_value() for slot in self._slots]
+        return _for_each(tf.shape(now.batches)[0], train, (self._n_terms,), values)
+
+    def _many_at_once(
+        self, now: Epoch, scalars: Scalars
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Do the same by turns of some steps, each compiled by XLA as one operation.
+
+        That needs shapes which do not change, so turns are filled up with steps that
+        are not taken.
+        """
+
+        def train(i: tf.Tensor, states: list[State]) -> tuple[Any, ...]:
+            batches = self._batch(now, scalars, i)
+            step_sizes = tf.gather(now.step_sizes, i)
+            n_taken = tf.gather(now.n_taken, i)
+            return self._turn(states, batches, step_sizes, n_taken, scalars)
+
+        shape = (self.program.n_steps, self._n_terms)
+        states = [slot.read() for slot in self._slots]
+        terms, states = _for_each(tf.shape(now.batches)[0], train, shape, states)
+        for slot, state in zip(self._slots, states, strict=True):
+            slot.assign(state)
+        return tf.reshape(terms, (-1, self._n_terms)), [state[0] for state in states]
+
+    def _trace_turn(
+        self,
+        states: list[State],
+        batches: _Batch,
+        step_sizes: tf.Tensor,
+        n_taken: tf.Tensor,
+        scalars: Scalars,
+    ) -> tuple[tf.Tensor, list[State]]:
+        fields = batches.cut(self.program.n_steps)
+
+        def train(i: tf.Tensor, states: list[State]) -> tuple[Any, ...]:
+            batch = _Batch(*(None if field is None else field[i] for field in fields))
+            values = [state[0] for state in states]
+            terms, gradients = self._differentiate(values, batch, scalars)
+            return terms, [
+                adam(*one, step_sizes[i]) for one in zip(states, gradients, strict=True)
+            ]
+
+        n_steps = self.program.n_steps
+        return _for_each(n_taken, train, (self._n_terms,), states, n_steps)
+
+    def _differentiate(
+        self, values: list[tf.Tensor], batch: _Batch, scalars: Scalars
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Return the terms of the loss, and its gradient."""
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            terms = self._terms(values, batch, scalars, self._nesting)
+            loss = self.objective(keras.ops, terms, scalars.code_weight)
+        gradients = tape.gradient(loss, values)
+        return terms, self._add_penalty(gradients, values, scalars.alpha)
+
+    def _validate(
+        self, now: Epoch, scalars: Scalars, values: list[tf.Tensor]
+    ) -> tf.Tensor:
+        """Return the terms of the rows held out."""
+        held_out, places = tf.unstack(now.held_out)
+
+        def validate(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
+            targets = tf.gather(now.X, tf.gather(held_out, i))
+            inputs = tf.gather(now.held_out_inputs, tf.gather(places, i))
+            weights = tf.gather(now.held_out_weights, i)[tf.newaxis]
+            normals = _Normals(now.normals, tf.gather(now.held_out_starts, i))
+            batch = _Batch(
+                targets, inputs, weights, self._code_normal(targets, normals)
+            )
+            return self._terms(values, batch, scalars, self._held_out_nesting), values
+
+        terms, _ = _for_each(tf.shape(held_out)[0], validate, (self._n_terms,), values)
+        return tf.reduce_sum(terms, axis=0)
+
+    def _batch(self, now: Epoch, scalars: Scalars, i: tf.Tensor) -> _Batch:
+        """Gather a batch, or those of the steps that are taken at once."""
+        rows = tf.gather(now.X, tf.gather(now.batches, i))
+        normals = _Normals(now.normals, tf.gather(now.starts, i))
+        inputs = self._inputs(rows, now, scalars, normals, i)
+        weights = tf.gather(now.weights, tf.gather(now.longer, i))
+        return _Batch(rows, inputs, weights, self._code_normal(rows, normals))
+
+    def _code_normal(self, rows: tf.Tensor, normals: _Normals) -> tf.Tensor | None:
+        if not self._variational:
+            return None
+        return normals.take((rows.shape[0], self.program.network.encoder.n_outputs))
 
     def _add_penalty(
         self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor
@@ -456,7 +473,11 @@ class CompiledProgram:
         return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
 
     def _terms(
-        self, values: list[tf.Tensor], batch: _Batch, scalars: Scalars
+        self,
+        values: list[tf.Tensor],
+        batch: _Batch,
+        scalars: Scalars,
+        nesting: Nesting | None,
     ) -> tf.Tensor:
         """Return the terms of the loss, of shape (n_terms,); see `objective`.
 
@@ -466,12 +487,12 @@ class CompiledProgram:
         mapping = list(zip(variables, self._cut_up(values), strict=True))
         # Keras's layers run with slices of `values` in the place of their variables.
         with keras.StatelessScope(state_mapping=mapping):
-            if batch.nesting is not None:
-                return self._nested_errors(batch, batch.nesting, scalars.feedback)
+            if nesting is not None:
+                return self._nested_errors(batch, nesting, scalars.feedback)
             outputs, heads = self._run(batch)
         losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
         # Two products, and as few operations in the gradient.
-        weights = batch.weights[tf.newaxis]
+        weights = batch.weights
         mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
         error = tf.matmul(tf.matmul(weights, losses), mean)[0]
         if self._n_terms == 1:
@@ -502,8 +523,7 @@ class CompiledProgram:
             return self._decoder(code), (code,)
         mean, log_variance = self._encoder.heads(batch.inputs)
         log_variance = finite_log_variance(keras.ops, log_variance)
-        normal = batch.normals.take(tuple(mean.shape))
-        code = mean + tf.exp(0.5 * log_variance) * normal
+        code = mean + tf.exp(0.5 * log_variance) * batch.normal
         return self._decoder(code), (mean, log_variance)
 
     def _nested_errors(
@@ -520,7 +540,7 @@ class CompiledProgram:
         outputs = self._decoder(tf.concat([views, shares], axis=1))
         targets = tf.tile(batch.targets, (nesting.copies, 1))
         losses = LOSSES[self.program.loss](keras.ops, targets, outputs)
-        groups = nesting.groups * tf.tile(batch.weights, (nesting.copies,))
+        groups = nesting.groups * tf.tile(batch.weights, (1, nesting.copies))
         errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
         weights = tf.reduce_sum(groups, axis=1)
         # A few rows may leave a group without any: it takes the mean of the others.
@@ -532,65 +552,29 @@ class CompiledProgram:
         return errors * tf.reduce_sum(batch.weights)
 
 
-def _apply_adam(slot: _Slot, gradient: tf.Tensor, step_size: tf.Tensor) -> tf.Tensor:
-    """Take a step; return the values after it.
-
-    The step size is corrected for the moments' start already.
-    """
-    if slot.values.shape[0] >= _FUSED_SIZE:
-        tf.raw_ops.ResourceApplyAdam(
-            var=slot.values.handle,
-            m=slot.momentum.handle,
-            v=slot.velocity.handle,
-            beta1_power=0.0,
-            beta2_power=0.0,
-            lr=step_size,
-            beta1=BETA_1,
-            beta2=BETA_2,
-            epsilon=_EPSILON,
-            grad=gradient,
-        )
-        return slot.values.read_value()
-    with tf.control_dependencies([gradient]):  # as it is of the weights of now
-        values, momentum, velocity = (
-            variable.read_value()
-            for variable in (slot.values, slot.momentum, slot.velocity)
-        )
-    momentum = BETA_1 * momentum + (1 - BETA_1) * gradient
-    velocity = BETA_2 * velocity + (1 - BETA_2) * tf.square(gradient)
-    values -= step_size * momentum / (tf.sqrt(velocity) + _EPSILON)
-    assigned = [
-        slot.momentum.assign(momentum, read_value=False),
-        slot.velocity.assign(velocity, read_value=False),
-        slot.values.assign(values, read_value=False),
-    ]
-    with tf.control_dependencies(assigned):
-        return tf.identity(values)
-
-
 def _for_each(
     n_batches: tf.Tensor,
-    run: Callable[[tf.Tensor, list[tf.Tensor]], tuple[Any, ...]],
-    n_terms: int,
-    values: list[tf.Tensor],
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    run: Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]],
+    shape: tuple[int, ...],
+    state: Any,
+    n_places: int | None = None,
+) -> tuple[tf.Tensor, Any]:
     """Run the batches one after another, inside the graph.
 
-    Each takes the weights that the one before returns. As nothing else orders the
-    steps, rows of the next one can be gathered beside the present one.
+    Each takes the state that the one before returns. As nothing else orders the steps,
+    rows of the next one can be gathered beside the present one. What else each returns,
+    of the given shape, is collected, in `n_places` if there are more of them.
     """
 
-    def collect(
-        i: tf.Tensor, collected: tf.TensorArray, values: list[tf.Tensor]
-    ) -> tuple[Any, ...]:
-        terms, values = run(i, values)
-        return i + 1, collected.write(i, terms), values
+    def collect(i: tf.Tensor, collected: tf.TensorArray, state: Any) -> tuple[Any, ...]:
+        terms, state = run(i, state)
+        return i + 1, collected.write(i, terms), state
 
-    empty = tf.TensorArray(tf.float32, n_batches, element_shape=(n_terms,))
-    _, collected, values = tf.while_loop(
-        lambda i, *_: i < n_batches, collect, [0, empty, values]
+    places = tf.TensorArray(tf.float32, n_places or n_batches, element_shape=shape)
+    _, collected, state = tf.while_loop(
+        lambda i, *_: i < n_batches, collect, [0, places, state]
     )
-    return collected.stack(), values
+    return collected.stack(), state
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

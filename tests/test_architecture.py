@@ -20,6 +20,7 @@ LAYERS = [
     ],
     ["_plan", "_skl2onnx"],
     ["_choosing", "_epochs", "_judging"],
+    ["_optimizer"],
     ["_training", "_runs"],
     ["_answers"],
     ["_fitting"],
@@ -29,7 +30,7 @@ LAYERS = [
     ["_skops"],
     ["__init__"],
 ]
-NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_training"}
+NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_optimizer", "_training"}
 # `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
 HEAVY = {"tensorflow", "keras"}
 

@@ -103,6 +103,7 @@ def test_noise_is_drawn_anew_in_every_batch(noise):
         first = epoch._replace(
             batches=epoch.batches[:1],
             longer=epoch.longer[:1],
+            shares=epoch.shares[:1],
             step_sizes=epoch.step_sizes[:1],
         )
         losses += [compiled.run_epoch(now).terms for now in (epoch, first)]

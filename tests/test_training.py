@@ -62,6 +62,12 @@ def n_compiled():
     return len(_idle_programs)
 
 
+def compiled_n_steps():
+    from skae._training import _idle_programs
+
+    return {compiled.program.n_steps for compiled in _idle_programs.values()}
+
+
 def test_folds_and_scalar_settings_share_one_compilation(digits, make):
     make().fit(digits)
     before = n_compiled()
@@ -213,12 +219,60 @@ def test_few_and_many_values_are_updated_alike(digits, make, monkeypatch):
     slow = {"pca_shortcut": False, "max_iter": 10}
     by_few = make(**slow).fit(digits)
     monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
-    monkeypatch.setattr("skae._training._FUSED_SIZE", 0)
+    monkeypatch.setattr("skae._optimizer._FUSED_SIZE", 0)
     by_many = make(**slow).fit(digits)
     assert by_few.history_["loss"][-1] < 0.9 * by_few.history_["loss"][0]
     np.testing.assert_allclose(
         by_many.reconstruct(digits), by_few.reconstruct(digits), atol=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "atol"),
+    [
+        ({"pca_shortcut": False, "alpha": 0.1}, 1e-3),
+        ({"pca_shortcut": False, "early_stopping": True}, 1e-3),
+        ({"pca_shortcut": False, "ordered": True}, 1e-2),
+    ],
+)
+def test_steps_by_xla_give_the_same_fit(digits, make, monkeypatch, parameters, atol):
+    one_by_one = make(max_iter=10, **parameters).fit(digits)
+    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
+    monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
+    by_xla = make(max_iter=10, **parameters).fit(digits)
+    assert compiled_n_steps() == {8}
+    for name, losses in one_by_one.history_.items():
+        np.testing.assert_allclose(by_xla.history_[name], losses, rtol=1e-3)
+    np.testing.assert_allclose(
+        by_xla.reconstruct(digits), one_by_one.reconstruct(digits), atol=atol
+    )
+    again = make(max_iter=10, **parameters).fit(digits)
+    np.testing.assert_array_equal(again.transform(digits), by_xla.transform(digits))
+
+
+@pytest.mark.parametrize(
+    "make_other",
+    [
+        lambda **shared: VAETransformer(**shared, pca_shortcut=False),
+        lambda **shared: DenoisingAE(**shared, noise="swap"),
+    ],
+)
+def test_noise_by_xla_is_as_strong(digits, monkeypatch, make_other):
+    """It is not the same numbers, but their effect is."""
+    settings = {"max_iter": 20, "batch_size": 100, "early_stopping": False}
+    model = make_other(hidden_layer_sizes=(8,), random_state=0, **settings)
+    one_by_one = clone(model).fit(digits).history_["loss"]
+    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
+    monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
+    by_xla = model.fit(digits).history_["loss"]
+    assert compiled_n_steps() == {8}
+    np.testing.assert_allclose(by_xla[-1], one_by_one[-1], rtol=0.02, atol=0.01)
+
+
+def test_little_work_is_not_compiled_by_xla(digits, make, monkeypatch):
+    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
+    make().fit(digits)
+    assert compiled_n_steps() == {1}
 
 
 def test_a_batch_takes_every_normal_number_once():

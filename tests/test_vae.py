@@ -183,17 +183,17 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     network = Network(replace(network.encoder, log_variance=True), network.decoder)
     compiled = CompiledProgram(Program(network, "squared_error", 8, False))
     compiled.reset(pca_start(network, principal_axes(digits, 2), seed=0))
-    rows, weights = tf.constant(digits[:8], tf.float32), tf.constant([1 / 8] * 8)
+    rows, weights = tf.constant(digits[:8], tf.float32), tf.constant([[1 / 8] * 8])
     scalars = Scalars(*[0.0] * len(Scalars._fields))
     table = tf.constant(np.random.default_rng(0).standard_normal(100), tf.float32)
-    first, again, other = (
-        compiled._terms(
-            compiled._read_values(),
-            _Batch(rows, rows, weights, _Normals(table, tf.constant(start))),
-            scalars,
-        ).numpy()
-        for start in (1, 1, 2)
-    )
+    values = [slot.values for slot in compiled._slots]
+
+    def terms(start):
+        normal = compiled._code_normal(rows, _Normals(table, tf.constant(start)))
+        batch = _Batch(rows, rows, weights, normal)
+        return compiled._terms(values, batch, scalars, None).numpy()
+
+    first, again, other = terms(1), terms(1), terms(2)
     assert first[0] == again[0] != other[0]
 
 
