@@ -21,6 +21,9 @@ BETA_1, BETA_2 = 0.9, 0.999
 # Epochs of linear warm-up before the cosine.
 _WARMUP_EPOCHS = 5
 
+# Steps that XLA compiles as one operation.
+STEPS_BY_XLA = 8
+
 # Rows held out are padded to a multiple of it.
 VALIDATION_BATCH = 256
 
@@ -111,13 +114,13 @@ class Epoch(NamedTuple):
     held_out_starts: Any
 
 
-def epoch_spec(program: Program) -> Epoch:
+def epoch_spec(program: Program, n_steps: int) -> Epoch:
     """Return the types of the tensors.
 
     The number of batches may change without compiling anew. Their size is fixed, which
     spares the graph all arithmetic with shapes.
     """
-    batch_size, n_steps = program.batch_size, program.n_steps
+    batch_size = program.batch_size
     rows = tf.TensorSpec((None, program.network.encoder.n_inputs))
     return Epoch(
         X=rows,
@@ -146,10 +149,10 @@ def prepare_epochs(
     """Prepare the epochs one after another, each in an order of its own."""
     rng = np.random.default_rng(settings.seed)
     held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
-    batch_size, n_steps = program.batch_size, program.n_steps
+    batch_size = program.batch_size
+    before_xla = settings.epochs_before_xla
     n_held_out = len(rows.held_out)
     lengths = _batch_lengths(len(rows.train), batch_size)
-    n_taken = np.minimum(n_steps, len(lengths) - np.arange(0, len(lengths), n_steps))
     held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
     nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
     corruption = settings.corruption or nothing
@@ -163,9 +166,9 @@ def prepare_epochs(
         X,
         held_out_inputs,
         None,  # like some others, it is set for each epoch
-        _integers(n_taken),
-        _integers(_in_turns(lengths > lengths.min(), n_steps)),
-        _floats(_in_turns(lengths / lengths.sum(), n_steps)),
+        None,
+        None,
+        None,
         _floats(_batch_weights(lengths.min(), batch_size)),
         _integers(
             [_batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)]
@@ -176,18 +179,23 @@ def prepare_epochs(
         scalars=None,
         replacements=_floats([corruption.low, corruption.high]),
         seed=None,
-        normals=_floats(rng.standard_normal(_n_normals(program), dtype=np.float32)),
+        normals=_floats(
+            rng.standard_normal(_n_normals(program, before_xla), dtype=np.float32)
+        ),
         starts=None,
         held_out_starts=_integers(
             held_out_rng.integers(_N_STARTS, size=len(held_out_mask))
         ),
     )
     for i in range(settings.n_epochs):
+        if i in (0, before_xla):
+            n_steps = STEPS_BY_XLA if i == before_xla else 1
+            epoch = epoch._replace(**_turns(lengths, n_steps))
         batches = _batched(rng.permutation(rows.train), batch_size, n_steps)
         rates = _learning_rates(i, len(lengths), settings)
         scalars = _scalars(i, rates, corruption.level, settings)
         yield epoch._replace(
-            batches=_in_place(batches.reshape(len(n_taken), -1)),
+            batches=_in_place(batches.reshape(-1, n_steps * batch_size)),
             step_sizes=_floats(_in_turns(_step_sizes(i, rates), n_steps)),
             scalars=_floats(scalars),
             seed=_integers(rng.integers(2**31 - 1, size=2)),
@@ -196,13 +204,14 @@ def prepare_epochs(
         del batches  # before the next ones are made
 
 
-def _n_normals(program: Program) -> int:
+def _n_normals(program: Program, before_xla: int | None) -> int:
     """Return the length of the table: its starts, and the most taken at once."""
     encoder = program.network.encoder
+    n_steps = 1 if before_xla is None else STEPS_BY_XLA
     n_noises = program.noisy_inputs + (program.noise == "gaussian")
     n_codes = encoder.n_outputs if encoder.log_variance else 0
     most = max(
-        program.n_steps * program.batch_size * (n_noises * encoder.n_inputs + n_codes),
+        n_steps * program.batch_size * (n_noises * encoder.n_inputs + n_codes),
         VALIDATION_BATCH * n_codes,
     )
     return _N_STARTS + most if most else 0
@@ -248,6 +257,16 @@ def _batched(values: np.ndarray, batch_size: int, n_steps: int = 1) -> np.ndarra
         batch[:length] = values[n_done : n_done + length]
         n_done += length
     return batches
+
+
+def _turns(lengths: np.ndarray, n_steps: int) -> dict[str, tf.Tensor]:
+    """Return what an epoch says of its batches, which have these lengths."""
+    starts = np.arange(0, len(lengths), n_steps)
+    return {
+        "n_taken": _integers(np.minimum(n_steps, len(lengths) - starts)),
+        "longer": _integers(_in_turns(lengths > lengths.min(), n_steps)),
+        "shares": _floats(_in_turns(lengths / lengths.sum(), n_steps)),
+    }
 
 
 def _in_turns(values: np.ndarray, n_steps: int) -> np.ndarray:

@@ -124,10 +124,7 @@ class FitPlan:
 
 @dataclass(frozen=True)
 class Program:
-    """All that shapes the compiled graph, and so the key under which it is kept.
-
-    If `n_steps` is not 1, so many steps are taken at once, compiled by XLA.
-    """
+    """All that shapes the compiled graph, and so the key under which it is kept."""
 
     network: Network
     loss: str
@@ -136,7 +133,6 @@ class Program:
     noise: str | None = None
     sparsity: str | None = None
     ordered: bool = False
-    n_steps: int = 1
 
 
 @dataclass(frozen=True)
@@ -195,6 +191,9 @@ class Settings:
     feedback : float
         Share of the gradient that ordered codes get from what is decoded together with
         later ones, at first; it grows to 1 over the epochs.
+    epochs_before_xla : int or None
+        Epochs after which several steps are taken at once, compiled by XLA; `None`
+        stands for never.
     """
 
     learning_rate: float
@@ -211,6 +210,7 @@ class Settings:
     warmup: int = 0
     share: float = 0.5
     feedback: float = 1.0
+    epochs_before_xla: int | None = None
 
 
 class Split(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from math import prod
+from math import ceil, prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -69,11 +69,12 @@ _ORDERED_BATCHES = 2
 _ORDERED_RATE = 3
 
 
-# Steps of dense networks are taken at once by XLA if they are worth its compilation,
-# which takes about a second: in weights times rows times epochs. Judged by
-# `python -m benchmarks full --only epochs`.
-_WORK_WORTH_XLA = 2e11
-_XLA_STEPS = 8
+# Steps of dense networks are taken at once by XLA where that saves more than its
+# compilation takes, a second or so: if as much work, in weights times rows times
+# epochs, is ahead. What was done before is a fit that stopped early, or has reached
+# most of its quality. Judged by `python -m benchmarks full --only epochs quality_time`.
+_WORK_BEFORE_XLA = 5e10
+_WORK_WORTH_XLA = 1.5e11
 # The batches of those steps are copied together: not larger than this, in values.
 _LARGEST_BATCH_FOR_XLA = 2**20
 
@@ -184,7 +185,17 @@ def train(
     if plan.noise is not None:
         corruption = _corruption(plan, data, plan.noise, split)
         settings = replace(settings, corruption=corruption)
-    program = _program(plan, len(split.train) * settings.n_epochs)
+    program = Program(
+        plan.trained_network,
+        plan.loss,
+        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
+        plan.pca_shortcut,
+        plan.noise and plan.noise.kind,
+        plan.sparsity and plan.sparsity.kind,
+        plan.ordered,
+    )
+    before = _epochs_before_xla(program, len(split.train), settings.n_epochs)
+    settings = replace(settings, epochs_before_xla=before)
     training = import_with_tensorflow("skae._training")
     inputs = None
     if plan.noise is not None and len(split.held_out):
@@ -200,24 +211,14 @@ def train(
     return Trained(outcome, axes)
 
 
-def _program(plan: FitPlan, n_presentations: int) -> Program:
-    """Describe what to compile, to be shown rows that many times."""
-    program = Program(
-        plan.trained_network,
-        plan.loss,
-        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
-        plan.pca_shortcut,
-        plan.noise and plan.noise.kind,
-        plan.sparsity and plan.sparsity.kind,
-        plan.ordered,
-    )
+def _epochs_before_xla(program: Program, n_rows: int, n_epochs: int) -> int | None:
+    """Return when XLA begins to be worth its compilation, or `None` if it never is."""
     network = program.network
-    n_weights = sum(prod(shape) for shape in network.array_shapes)
-    size = program.batch_size * network.encoder.n_inputs
-    worth = network.dense and n_weights * n_presentations > _WORK_WORTH_XLA
-    if worth and size <= _LARGEST_BATCH_FOR_XLA:
-        return replace(program, n_steps=_XLA_STEPS)
-    return program
+    work = n_rows * sum(prod(shape) for shape in network.array_shapes)
+    before = ceil(_WORK_BEFORE_XLA / work)
+    small = program.batch_size * network.encoder.n_inputs <= _LARGEST_BATCH_FOR_XLA
+    worth = (n_epochs - before) * work > _WORK_WORTH_XLA
+    return before if network.dense and small and worth else None
 
 
 def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:

@@ -80,7 +80,7 @@ def train(
         If the user interrupts the first epoch. Later, it ends training.
     """
     if not tf.test.is_built_with_xla():
-        program = replace(program, n_steps=1)
+        settings = replace(settings, epochs_before_xla=None)
     with _lease(program) as compiled:
         compiled.reset(start)
         return _run_epochs(compiled, settings, data, rows)
@@ -255,9 +255,13 @@ class CompiledProgram:
         self._sizes = [prod(shape) for shape in self._shapes]
         self._slots = make_slots(network)
         self._turn = tf.function(self._trace_turn, jit_compile=True, autograph=False)
-        self._epoch = tf.function(
+        # By the number of steps that are taken at once.
+        self._epochs = {1: self._compile(1)}
+
+    def _compile(self, n_steps: int) -> Callable[[Epoch], Any]:
+        return tf.function(
             self._trace_epoch,
-            input_signature=[epoch_spec(program)],
+            input_signature=[epoch_spec(self.program, n_steps)],
             autograph=False,
         ).get_concrete_function()
 
@@ -282,7 +286,10 @@ class CompiledProgram:
 
     def run_epoch(self, now: Epoch) -> Trace:
         """Take one optimizer step a batch."""
-        terms, val_terms, values = self._epoch(now)
+        n_steps = now.shares.shape[1]
+        if n_steps not in self._epochs:
+            self._epochs[n_steps] = self._compile(n_steps)
+        terms, val_terms, values = self._epochs[n_steps](now)
         return Trace(terms.numpy(), val_terms.numpy(), values)
 
     def objective(self, xp: Any, terms: Any, code_weight: Any) -> Any:
@@ -310,7 +317,7 @@ class CompiledProgram:
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
         for slot in self._slots:
             slot.values.assign_sub(scalars.decay * slot.penalised * slot.values)
-        take = self._step_by_step if self.program.n_steps == 1 else self._many_at_once
+        take = self._step_by_step if now.shares.shape[1] == 1 else self._many_at_once
         terms, values = take(now, scalars)
         # Batches may differ by a row, which their mean losses do not show.
         mean_terms = tf.linalg.matvec(terms, tf.reshape(now.shares, [-1]), True)
@@ -348,7 +355,7 @@ class CompiledProgram:
             n_taken = tf.gather(now.n_taken, i)
             return self._turn(states, batches, step_sizes, n_taken, scalars)
 
-        shape = (self.program.n_steps, self._n_terms)
+        shape = (now.shares.shape[1], self._n_terms)
         states = [slot.read() for slot in self._slots]
         terms, states = _for_each(tf.shape(now.batches)[0], train, shape, states)
         for slot, state in zip(self._slots, states, strict=True):
@@ -363,7 +370,8 @@ class CompiledProgram:
         n_taken: tf.Tensor,
         scalars: Scalars,
     ) -> tuple[tf.Tensor, list[State]]:
-        fields = batches.cut(self.program.n_steps)
+        n_steps = step_sizes.shape[0]
+        fields = batches.cut(n_steps)
 
         def train(i: tf.Tensor, states: list[State]) -> tuple[Any, ...]:
             batch = _Batch(*(None if field is None else field[i] for field in fields))
@@ -373,7 +381,6 @@ class CompiledProgram:
                 adam(*one, step_sizes[i]) for one in zip(states, gradients, strict=True)
             ]
 
-        n_steps = self.program.n_steps
         return _for_each(n_taken, train, (self._n_terms,), states, n_steps)
 
     def _differentiate(

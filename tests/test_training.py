@@ -62,10 +62,25 @@ def n_compiled():
     return len(_idle_programs)
 
 
-def compiled_n_steps():
+@pytest.fixture
+def fit_by_xla(monkeypatch):
+    """Fit by XLA after the first epochs, in a network that is compiled for it."""
+
+    def fit(model, X):
+        monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
+        monkeypatch.setattr("skae._runs._WORK_BEFORE_XLA", 5e6)
+        monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
+        model.fit(X)
+        assert steps_taken_at_once() == {1, 8}
+        return model
+
+    return fit
+
+
+def steps_taken_at_once():
     from skae._training import _idle_programs
 
-    return {compiled.program.n_steps for compiled in _idle_programs.values()}
+    return {n for compiled in _idle_programs.values() for n in compiled._epochs}
 
 
 def test_folds_and_scalar_settings_share_one_compilation(digits, make):
@@ -235,12 +250,9 @@ def test_few_and_many_values_are_updated_alike(digits, make, monkeypatch):
         ({"pca_shortcut": False, "ordered": True}, 1e-2),
     ],
 )
-def test_steps_by_xla_give_the_same_fit(digits, make, monkeypatch, parameters, atol):
+def test_steps_by_xla_give_the_same_fit(digits, make, fit_by_xla, parameters, atol):
     one_by_one = make(max_iter=10, **parameters).fit(digits)
-    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
-    monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
-    by_xla = make(max_iter=10, **parameters).fit(digits)
-    assert compiled_n_steps() == {8}
+    by_xla = fit_by_xla(make(max_iter=10, **parameters), digits)
     for name, losses in one_by_one.history_.items():
         np.testing.assert_allclose(by_xla.history_[name], losses, rtol=1e-3)
     np.testing.assert_allclose(
@@ -257,22 +269,19 @@ def test_steps_by_xla_give_the_same_fit(digits, make, monkeypatch, parameters, a
         lambda **shared: DenoisingAE(**shared, noise="swap"),
     ],
 )
-def test_noise_by_xla_is_as_strong(digits, monkeypatch, make_other):
+def test_noise_by_xla_is_as_strong(digits, fit_by_xla, make_other):
     """It is not the same numbers, but their effect is."""
     settings = {"max_iter": 20, "batch_size": 100, "early_stopping": False}
     model = make_other(hidden_layer_sizes=(8,), random_state=0, **settings)
     one_by_one = clone(model).fit(digits).history_["loss"]
-    monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
-    monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
-    by_xla = model.fit(digits).history_["loss"]
-    assert compiled_n_steps() == {8}
+    by_xla = fit_by_xla(model, digits).history_["loss"]
     np.testing.assert_allclose(by_xla[-1], one_by_one[-1], rtol=0.02, atol=0.01)
 
 
 def test_little_work_is_not_compiled_by_xla(digits, make, monkeypatch):
     monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
     make().fit(digits)
-    assert compiled_n_steps() == {1}
+    assert steps_taken_at_once() == {1}
 
 
 def test_a_batch_takes_every_normal_number_once():
