@@ -33,6 +33,9 @@ VALIDATION_BATCH = 256
 # reinforcement learning", share a table to the same end.)
 _N_STARTS = 2**18
 
+# Stands for none, as the compiled function takes one in any case.
+_NO_CORRUPTION = Corruption("", 0.0, np.zeros(1), np.zeros(1))
+
 # Sets the draws for held-out rows apart.
 _HELD_OUT_SEED = 1
 
@@ -148,44 +151,12 @@ def prepare_epochs(
 ) -> Iterator[Epoch]:
     """Prepare the epochs one after another, each in an order of its own."""
     rng = np.random.default_rng(settings.seed)
-    held_out_rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
-    batch_size = program.batch_size
-    before_xla = settings.epochs_before_xla
-    n_held_out = len(rows.held_out)
+    batch_size, before_xla = program.batch_size, settings.epochs_before_xla
     lengths = _batch_lengths(len(rows.train), batch_size)
-    held_out_mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
-    nothing = Corruption("", 0.0, np.zeros(1), np.zeros(1))
-    corruption = settings.corruption or nothing
-    X = _in_place(data.X)
-    if data.held_out_inputs is None:
-        held_out_inputs, places = X, rows.held_out
-    else:
-        held_out_inputs = tf.constant(data.held_out_inputs)
-        places = np.arange(n_held_out)
-    epoch = Epoch(
-        X,
-        held_out_inputs,
-        None,  # like some others, it is set for each epoch
-        None,
-        None,
-        None,
-        _floats(_batch_weights(lengths.min(), batch_size)),
-        _integers(
-            [_batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)]
-        ),
-        _floats(held_out_mask / max(n_held_out, 1)),
-        train_rows=_integers(rows.train if program.noise == "swap" else rows.train[:1]),
-        step_sizes=None,
-        scalars=None,
-        replacements=_floats([corruption.low, corruption.high]),
-        seed=None,
-        normals=_floats(
-            rng.standard_normal(_n_normals(program, before_xla), dtype=np.float32)
-        ),
-        starts=None,
-        held_out_starts=_integers(
-            held_out_rng.integers(_N_STARTS, size=len(held_out_mask))
-        ),
+    n_normals = _n_normals(program, 1 if before_xla is None else STEPS_BY_XLA)
+    epoch = _for_all_epochs(program, settings, data, rows)._replace(
+        weights=_floats(_batch_weights(lengths.min(), batch_size)),
+        normals=_floats(rng.standard_normal(n_normals, dtype=np.float32)),
     )
     for i in range(settings.n_epochs):
         if i in (0, before_xla):
@@ -193,21 +164,48 @@ def prepare_epochs(
             epoch = epoch._replace(**_turns(lengths, n_steps))
         batches = _batched(rng.permutation(rows.train), batch_size, n_steps)
         rates = _learning_rates(i, len(lengths), settings)
-        scalars = _scalars(i, rates, corruption.level, settings)
         yield epoch._replace(
             batches=_in_place(batches.reshape(-1, n_steps * batch_size)),
             step_sizes=_floats(_in_turns(_step_sizes(i, rates), n_steps)),
-            scalars=_floats(scalars),
+            scalars=_floats(_scalars(i, rates, settings)),
             seed=_integers(rng.integers(2**31 - 1, size=2)),
             starts=_integers(rng.integers(_N_STARTS, size=len(lengths))[::n_steps]),
         )
         del batches  # before the next ones are made
 
 
-def _n_normals(program: Program, before_xla: int | None) -> int:
+def _for_all_epochs(
+    program: Program, settings: Settings, data: Data, rows: Split
+) -> Epoch:
+    """Return an epoch with what depends on neither its batches nor its number."""
+    rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
+    n_held_out = len(rows.held_out)
+    mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
+    X = _in_place(data.X)
+    if data.held_out_inputs is None:
+        held_out_inputs, places = X, rows.held_out
+    else:
+        held_out_inputs = tf.constant(data.held_out_inputs)
+        places = np.arange(n_held_out)
+    held_out = [
+        _batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)
+    ]
+    corruption = settings.corruption or _NO_CORRUPTION
+    empty = Epoch(*[None] * len(Epoch._fields))
+    return empty._replace(
+        X=X,
+        held_out_inputs=held_out_inputs,
+        held_out=_integers(held_out),
+        held_out_weights=_floats(mask / max(n_held_out, 1)),
+        held_out_starts=_integers(rng.integers(_N_STARTS, size=len(mask))),
+        train_rows=_integers(rows.train if program.noise == "swap" else rows.train[:1]),
+        replacements=_floats([corruption.low, corruption.high]),
+    )
+
+
+def _n_normals(program: Program, n_steps: int) -> int:
     """Return the length of the table: its starts, and the most taken at once."""
     encoder = program.network.encoder
-    n_steps = 1 if before_xla is None else STEPS_BY_XLA
     n_noises = program.noisy_inputs + (program.noise == "gaussian")
     n_codes = encoder.n_outputs if encoder.log_variance else 0
     most = max(
@@ -217,15 +215,13 @@ def _n_normals(program: Program, before_xla: int | None) -> int:
     return _N_STARTS + most if most else 0
 
 
-def _scalars(
-    i: int, rates: np.ndarray, noise_level: float, settings: Settings
-) -> Scalars:
+def _scalars(i: int, rates: np.ndarray, settings: Settings) -> Scalars:
     """Return the numbers of an epoch, some of which grow from one to the next."""
     grown = min(1.0, (i + 1) / max(settings.warmup, 1))
     return Scalars(
         decay=-np.expm1(-settings.weight_decay * rates.sum()),
         input_noise=settings.input_noise,
-        noise_level=noise_level,
+        noise_level=(settings.corruption or _NO_CORRUPTION).level,
         alpha=settings.alpha,
         share=settings.share,
         code_weight=grown * settings.code_weight,
