@@ -498,8 +498,8 @@ class CompiledProgram:
                 return self._nested_errors(batch, nesting, scalars.feedback)
             outputs, heads = self._run(batch)
         losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
-        # Two products, and as few operations in the gradient.
         weights = batch.weights
+        # Two products, and as few operations in the gradient.
         mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
         error = tf.matmul(tf.matmul(weights, losses), mean)[0]
         if self._n_terms == 1:
