@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import keras
 
@@ -26,37 +25,6 @@ _WEIGHTED = {"kernel_initializer": "zeros", "dtype": "float32"}
 _CHANNELS_LAST = {"data_format": "channels_last", "dtype": "float32"}
 
 
-@keras.ops.custom_gradient
-def _gelu(x: Any) -> Any:
-    """Compute Keras's exact gelu, with a gradient in half of the operations.
-
-    On small networks these take a third of the time of a step.
-    """
-    below = 0.5 * keras.ops.erf(_SQRT_HALF * x) + 0.5
-
-    def gradient(upstream: Any) -> Any:
-        density = _NORMAL_DENSITY * keras.ops.exp(-0.5 * keras.ops.square(x))
-        return upstream * (below + x * density)
-
-    return x * below, gradient
-
-
-_SQRT_HALF = 0.5**0.5
-_NORMAL_DENSITY = (2 * pi) ** -0.5
-
-# What takes the place of activations in training. A model with them could not be saved.
-_TO_TRAIN = {"gelu": _gelu}
-
-# TensorFlow 2.21 fuses a sum with these activations into an operation that it does not
-# have, fails, and reports it for all to see. Spelled out they are safe.
-_SPELLED_OUT = {
-    "relu": lambda x: keras.ops.maximum(x, 0.0),
-    "elu": lambda x: keras.ops.where(
-        x > 0, x, keras.ops.expm1(keras.ops.minimum(x, 0.0))
-    ),
-}
-
-
 def _dense(layer: Dense, activation: Any, name: str) -> list[Any]:
     return [
         keras.layers.Dense(
@@ -65,9 +33,12 @@ def _dense(layer: Dense, activation: Any, name: str) -> list[Any]:
     ]
 
 
-def _conv(layer: Conv, activation: Any, name: str) -> list[Any]:
+def build_conv(
+    layer: Conv, activation: Any, name: str, kinds: dict[int, Any] = _CONV
+) -> list[Any]:
+    """Build a convolution of one of the `kinds`, by the number of its dimensions."""
     return [
-        _CONV[len(layer.input_shape) - 1](
+        kinds[len(layer.input_shape) - 1](
             layer.filters,
             layer.kernel_size,
             padding="same",
@@ -107,24 +78,52 @@ def _upsample(layer: Upsample, activation: Any, name: str) -> list[Any]:
     return layers
 
 
-_BUILDERS: dict[type[Layer], Callable[[Any, Any, str], list[Any]]] = {
-    Dense: _dense,
-    Conv: _conv,
-    MaxPool: _max_pool,
-    Upsample: _upsample,
-}
+def _keep_largest(x: Any, n_active: int) -> Any:
+    """Set all but the largest values of each row to zero; of equal ones keep the first.
+
+    Sorting is stable, so that ranks are exact where a threshold would not be.
+    """
+    ranks = keras.ops.argsort(keras.ops.argsort(-x, axis=-1), axis=-1)
+    return x * keras.ops.cast(ranks < n_active, "float32")
+
+
+# Makes Keras layers of one, with an activation and a name.
+Builder: TypeAlias = "Callable[[Any, Any, str], list[Any]]"
+
+
+class Operations(NamedTuple):
+    """What layers are made of.
+
+    Attributes
+    ----------
+    builders : dict from type of layer to Builder
+    activations : dict of str to callable
+        Those that are not Keras's own.
+    sum_activations : dict of str to callable
+        The same where they are applied to the sum of the two paths.
+    keep_largest : callable
+        Takes codes and how many of each row are to stay active.
+    """
+
+    builders: dict[type[Layer], Builder]
+    activations: dict[str, Any]
+    sum_activations: dict[str, Any]
+    keep_largest: Callable[[Any, int], Any]
+
+
+VIEW = Operations(
+    {Dense: _dense, Conv: build_conv, MaxPool: _max_pool, Upsample: _upsample},
+    activations={},
+    sum_activations={},
+    keep_largest=_keep_largest,
+)
 
 
 class StackLayers:
-    """The Keras layers of a stack, callable on tensors of either kind.
+    """The Keras layers of a stack, callable on tensors of either kind."""
 
-    The layers `to_train` are those of the view, in operations that suit training.
-    """
-
-    def __init__(self, stack: Stack, name: str, to_train: bool) -> None:
-        self._to_train = to_train
-        if to_train:
-            stack = stack.pooled_early()
+    def __init__(self, stack: Stack, name: str, operations: Operations = VIEW) -> None:
+        self._operations = operations
         self._stack = stack
         self._name = name
         self._layers: list[Any] = []
@@ -138,9 +137,8 @@ class StackLayers:
             activation: Any = layer.activation
             if stack.shortcut and i == last:
                 activation = "linear"
-            if to_train:
-                activation = _TO_TRAIN.get(activation, activation)
-            built = _BUILDERS[type(layer)](layer, activation, place)
+            activation = operations.activations.get(activation, activation)
+            built = operations.builders[type(layer)](layer, activation, place)
             built[0].build((None, *layer.input_shape))
             self._layers += built
             shape = layer.output_shape
@@ -159,8 +157,7 @@ class StackLayers:
     def _shortcut_layers(self) -> tuple[Any, Any, Any]:
         last = self._stack.layers[-1]
         activation: Any = last.activation
-        if self._to_train:
-            activation = (_TO_TRAIN | _SPELLED_OUT).get(activation, activation)
+        activation = self._operations.sum_activations.get(activation, activation)
         linear = keras.layers.Dense(
             self._stack.n_outputs,
             use_bias=not isinstance(last, Dense),
@@ -193,8 +190,7 @@ class StackLayers:
             outputs[0] = activation(add([outputs[0], linear(x)]))
         last = self._stack.layers[-1]
         if isinstance(last, Dense) and last.n_active is not None:
-            keep = _keep_about_largest if self._to_train else _keep_largest
-            outputs[0] = keep(outputs[0], last.n_active)
+            outputs[0] = self._operations.keep_largest(outputs[0], last.n_active)
         return tuple(outputs)
 
     @property
@@ -212,21 +208,6 @@ class StackLayers:
             variable.assign(array)
 
 
-def _keep_largest(x: Any, n_active: int) -> Any:
-    """Set all but the largest values of each row to zero; of equal ones keep the first.
-
-    Sorting is stable, so that ranks are exact where a threshold would not be.
-    """
-    ranks = keras.ops.argsort(keras.ops.argsort(-x, axis=-1), axis=-1)
-    return x * keras.ops.cast(ranks < n_active, "float32")
-
-
-def _keep_about_largest(x: Any, n_active: int) -> Any:
-    """Do the same, but keep all of equal ones, which is quicker."""
-    largest, _ = keras.ops.top_k(x, n_active)
-    return x * keras.ops.cast(x >= largest[:, -1:], "float32")
-
-
 def to_model(network: Network, weights: Weights, part: str) -> keras.Model:
     """Build the Keras model of one `part` of a fitted network, with its weights.
 
@@ -242,7 +223,7 @@ def to_model(network: Network, weights: Weights, part: str) -> keras.Model:
         (halves[0][1].n_inputs,), dtype="float32", name=f"{part}_input"
     )
     for name, stack, arrays in halves:
-        layers = StackLayers(stack, name, to_train=False)
+        layers = StackLayers(stack, name)
         layers.set_arrays(arrays)
         x = layers.heads(x) if part == "posterior" else layers(x)
     return keras.Model(inputs, x, name=part)

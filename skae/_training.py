@@ -41,6 +41,7 @@ from skae._plan import (
     Split,
     divergence_advice,
 )
+from skae._training_operations import TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -249,8 +250,13 @@ class CompiledProgram:
             self._nesting = nesting(n_components, program.batch_size)
             self._held_out_nesting = nesting(n_components, VALIDATION_BATCH)
             self._n_terms = len(self._nesting.weights)
-        self._encoder = StackLayers(network.encoder, "encoder", to_train=True)
-        self._decoder = StackLayers(network.decoder, "decoder", to_train=True)
+        self._encoder, self._decoder = (
+            StackLayers(half.pooled_early(), name, TRAINING)
+            for name, half in (
+                ("encoder", network.encoder),
+                ("decoder", network.decoder),
+            )
+        )
         self._shapes = network.array_shapes
         self._sizes = [prod(shape) for shape in self._shapes]
         self._slots = make_slots(network)

@@ -18,7 +18,7 @@ LAYERS = [
         *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
         *["_ordering", "_persistence", "_units"],
     ],
-    ["_plan", "_skl2onnx"],
+    ["_plan", "_skl2onnx", "_training_operations"],
     ["_choosing", "_epochs", "_judging"],
     ["_optimizer"],
     ["_training", "_runs"],
@@ -30,7 +30,9 @@ LAYERS = [
     ["_skops"],
     ["__init__"],
 ]
-NEEDS_TENSORFLOW = {"_epochs", "_keras_backend", "_optimizer", "_training"}
+NEEDS_TENSORFLOW = {
+    *["_epochs", "_keras_backend", "_optimizer", "_training", "_training_operations"]
+}
 # `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
 HEAVY = {"tensorflow", "keras"}
 

@@ -99,31 +99,48 @@ def test_numpy_convolves_as_keras_does(
     np.testing.assert_allclose(output, np.asarray(model(X)), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", ["relu", "elu", "gelu"])
-def test_layers_to_train_equal_the_view(activation):
-    """They are in an order, and of operations, that suit training."""
-    import keras
+@pytest.mark.parametrize(
+    ("activation", "shape", "kernel_size"),
+    [
+        *[(activation, (6, 5, 1), 3) for activation in ("relu", "elu", "gelu")],
+        *[("gelu", (12, 2), kernel_size) for kernel_size in (2, 3)],
+        *[("gelu", (7, 5, 2), kernel_size) for kernel_size in (1, 2, 5)],
+    ],
+)
+def test_layers_to_train_equal_the_view(activation, shape, kernel_size):
+    """They are in an order, of operations and with gradients that suit training."""
+    import tensorflow as tf
 
     from skae._keras_backend import StackLayers
+    from skae._training_operations import TRAINING
 
     rng = np.random.default_rng(0)
     network = conv_network(
-        FeatureMaps((6, 5, 1), (4, 3), 3),
+        FeatureMaps(shape, (4, 3), kernel_size),
         (5, 2),
         Activations(activation, activation, activation),
         shortcut=True,
     )
     for stack in (network.encoder, network.decoder):
         arrays = [rng.normal(0, 0.3, shape) for shape in stack.array_shapes]
-        X = keras.ops.convert_to_tensor(rng.normal(size=(7, stack.n_inputs)), "float32")
-        outputs = []
-        for to_train in (True, False):
-            layers = StackLayers(stack, "half", to_train)
+        X = tf.constant(rng.normal(size=(7, stack.n_inputs)), "float32")
+        weights = tf.constant(rng.normal(size=(7, stack.n_outputs)), "float32")
+        results = []
+        for layers in (
+            StackLayers(stack.pooled_early(), "half", TRAINING),
+            StackLayers(stack, "half"),
+        ):
             layers.set_arrays(arrays)
-            outputs.append(np.asarray(layers(X)))
-        np.testing.assert_allclose(*outputs, atol=1e-5)
+            with tf.GradientTape() as tape:
+                tape.watch(X)
+                outputs = layers(X)
+                total = tf.reduce_sum(weights * outputs)
+            variables = [variable.value for variable in layers.variables]
+            results.append([outputs, *tape.gradient(total, [X, *variables])])
+        for trained, viewed in zip(*results, strict=True):
+            np.testing.assert_allclose(trained, viewed, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(
-            outputs[0], forward(stack, arrays, np.asarray(X, dtype=float)), atol=1e-5
+            results[0][0], forward(stack, arrays, np.asarray(X, dtype=float)), atol=1e-5
         )
 
 
