@@ -47,6 +47,7 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "show_memory": False,
+    "parallel": 2,
 }
 
 html_theme = "pydata_sphinx_theme"

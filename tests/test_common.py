@@ -11,21 +11,22 @@ import skae
 from skae._corruption import NOISES
 from tests.estimators import NAMES
 
+SHORT = {"max_iter": 20}
 # The checks fit few rows, where the answer is often PCA: without early stopping, a
 # network is kept. A small one compiles quickly.
-NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), "max_iter": 20}
+NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), **SHORT}
 SETTINGS = {
-    "ConvAE": [{}, NETWORK, {"n_components": None, "max_iter": 20}],
+    "ConvAE": [{}, NETWORK, {"n_components": None, **SHORT}],
     "DenoisingAE": [{}, *({"noise": noise, **NETWORK} for noise in NOISES)],
     "DenseAE": [
         {},
-        {"pca_shortcut": False},
-        {"early_stopping": False},
+        {"pca_shortcut": False, **SHORT},
+        {"early_stopping": False, **SHORT},
         {"hidden_layer_sizes": ()},
-        {"hidden_layer_sizes": (), "early_stopping": False},
-        {"ordered": True},
+        {"hidden_layer_sizes": (), "early_stopping": False, **SHORT},
+        {"ordered": True, **SHORT},
         {"ordered": True, **NETWORK},
-        {"n_components": 0.7},
+        {"n_components": 0.7, **SHORT},
         {"n_components": "auto", **NETWORK},
     ],
     "SparseAE": [
