@@ -20,18 +20,15 @@ import tensorflow as tf
 
 from skae._corruption import add_gaussian, replace_values
 from skae._epochs import (
-    VALIDATION_BATCH,
     Epoch,
     Scalars,
     epoch_spec,
     prepare_epochs,
 )
-from skae._keras_backend import StackLayers
 from skae._logging import logger
-from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._network import Weights
+from skae._objective import Batch, Objective
 from skae._optimizer import adam, make_slots, take_step
-from skae._ordering import Nesting, nesting
 from skae._plan import (
     Data,
     EarlyStopping,
@@ -41,7 +38,6 @@ from skae._plan import (
     Split,
     divergence_advice,
 )
-from skae._training_operations import TRAINING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,10 +46,6 @@ if TYPE_CHECKING:
 
 # Sets apart what a batch draws beside the values that it corrupts.
 _DONOR_SEED = [1, 0]
-
-# Keeps the noise's variance, and so the bound, finite. In units of training the data's
-# mean variance is 1.
-_SMALLEST_ERROR = 1e-6
 
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
@@ -112,8 +104,7 @@ class Trace(NamedTuple):
     ----------
     terms, val_terms : ndarray of shape (n_terms,)
         Of the loss, over the training rows during the epoch and over the rows held out
-        after it (0 where there are none). `CompiledProgram.objective` makes losses of
-        them.
+        after it (0 where there are none). `Objective.loss` makes losses of them.
     values : list of tf.Tensor
         The weights after the epoch. They share the variables' memory until the next
         step, which writes to a copy.
@@ -150,7 +141,7 @@ class _Progress:
     def note(self, trace: Trace) -> None:
         """Take note of the epoch that has just been trained."""
         loss, val_loss = (
-            self._compiled.objective(np, values, self._settings.code_weight).item()
+            self._compiled.objective.loss(np, values, self._settings.code_weight).item()
             for values in (trace.terms, trace.val_terms)
         )
         if not (isfinite(loss) and isfinite(val_loss)):
@@ -208,31 +199,6 @@ class _Normals:
         return tf.reshape(tf.slice(self._table, begin[tf.newaxis], [size]), shape)
 
 
-class _Batch(NamedTuple):
-    """Rows to reconstruct, what from, their weights, and normal numbers for codes.
-
-    Of steps that are taken at once, these are the batches one after another.
-
-    Attributes
-    ----------
-    targets, inputs : (n_steps * batch_size, n_features)
-    weights : (n_steps, batch_size)
-    normal : (n_steps * batch_size, n_components), or None
-    """
-
-    targets: tf.Tensor
-    inputs: tf.Tensor
-    weights: tf.Tensor
-    normal: tf.Tensor | None
-
-    def cut(self, n_steps: int) -> list[tf.Tensor | None]:
-        """Return the fields with an axis more, that of the steps, in front."""
-        return [
-            None if field is None else tf.reshape(field, (n_steps, -1, field.shape[-1]))
-            for field in self
-        ]
-
-
 class CompiledProgram:
     """A compiled epoch with the variables it works on.
 
@@ -241,25 +207,10 @@ class CompiledProgram:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        network = program.network
-        self._variational = network.encoder.log_variance
-        self._n_terms = 2 if self._variational or program.sparsity else 1
-        self._nesting = self._held_out_nesting = None
-        if program.ordered:
-            n_components = network.encoder.n_outputs
-            self._nesting = nesting(n_components, program.batch_size)
-            self._held_out_nesting = nesting(n_components, VALIDATION_BATCH)
-            self._n_terms = len(self._nesting.weights)
-        self._encoder, self._decoder = (
-            StackLayers(half.pooled_early(), name, TRAINING)
-            for name, half in (
-                ("encoder", network.encoder),
-                ("decoder", network.decoder),
-            )
-        )
-        self._shapes = network.array_shapes
+        self.objective = Objective(program)
+        self._shapes = program.network.array_shapes
         self._sizes = [prod(shape) for shape in self._shapes]
-        self._slots = make_slots(network)
+        self._slots = make_slots(program.network)
         self._turn = tf.function(self._trace_turn, jit_compile=True, autograph=False)
         # By the number of steps that are taken at once.
         self._epochs = {1: self._compile(1)}
@@ -298,25 +249,6 @@ class CompiledProgram:
         terms, val_terms, values = self._epochs[n_steps](now)
         return Trace(terms.numpy(), val_terms.numpy(), values)
 
-    def objective(self, xp: Any, terms: Any, code_weight: Any) -> Any:
-        """Make a loss, of shape (1,), of the terms of the network's kind.
-
-        Those are the mean error and, where there is one, the codes' term, or for
-        ordered codes the mean errors of the groups of cuts, of which the loss is the
-        geometric mean: it gains as much from one cut as from another.
-        """
-        if self._nesting is not None:
-            weights = self._nesting.weights.astype(np.float32)
-            logs = xp.log(terms + _SMALLEST_ERROR)
-            return xp.exp(xp.sum(weights * logs, keepdims=True))
-        error = terms[:1] if self._n_terms > 1 else terms
-        if self._variational and self.program.loss == "squared_error":
-            # The bound with the noise's best variance, which is the error (Rybkin,
-            # Daniilidis & Levine, 2021, "Simple and effective VAE training with
-            # calibrated decoders"), over the number of features.
-            error = 0.5 * xp.log(error + _SMALLEST_ERROR)
-        return error if self._n_terms == 1 else error + code_weight * terms[1:]
-
     def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return what a `Trace` is made of."""
         scalars = Scalars(*tf.unstack(now.scalars))
@@ -344,7 +276,9 @@ class CompiledProgram:
             ]
 
         values = [slot.values.read_value() for slot in self._slots]
-        return _for_each(tf.shape(now.batches)[0], train, (self._n_terms,), values)
+        return _for_each(
+            tf.shape(now.batches)[0], train, (self.objective.n_terms,), values
+        )
 
     def _many_at_once(
         self, now: Epoch, scalars: Scalars
@@ -361,17 +295,19 @@ class CompiledProgram:
             n_taken = tf.gather(now.n_taken, i)
             return self._turn(states, batches, step_sizes, n_taken, scalars)
 
-        shape = (now.shares.shape[1], self._n_terms)
+        shape = (now.shares.shape[1], self.objective.n_terms)
         states = [slot.read() for slot in self._slots]
         terms, states = _for_each(tf.shape(now.batches)[0], train, shape, states)
         for slot, state in zip(self._slots, states, strict=True):
             slot.assign(state)
-        return tf.reshape(terms, (-1, self._n_terms)), [state[0] for state in states]
+        return tf.reshape(terms, (-1, self.objective.n_terms)), [
+            state[0] for state in states
+        ]
 
     def _trace_turn(
         self,
         states: list[State],
-        batches: _Batch,
+        batches: Batch,
         step_sizes: tf.Tensor,
         n_taken: tf.Tensor,
         scalars: Scalars,
@@ -380,23 +316,23 @@ class CompiledProgram:
         fields = batches.cut(n_steps)
 
         def train(i: tf.Tensor, states: list[State]) -> tuple[Any, ...]:
-            batch = _Batch(*(None if field is None else field[i] for field in fields))
+            batch = Batch(*(None if field is None else field[i] for field in fields))
             values = [state[0] for state in states]
             terms, gradients = self._differentiate(values, batch, scalars)
             return terms, [
                 adam(*one, step_sizes[i]) for one in zip(states, gradients, strict=True)
             ]
 
-        return _for_each(n_taken, train, (self._n_terms,), states, n_steps)
+        return _for_each(n_taken, train, (self.objective.n_terms,), states, n_steps)
 
     def _differentiate(
-        self, values: list[tf.Tensor], batch: _Batch, scalars: Scalars
+        self, values: list[tf.Tensor], batch: Batch, scalars: Scalars
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Return the terms of the loss, and its gradient."""
         with tf.GradientTape() as tape:
             tape.watch(values)
-            terms = self._terms(values, batch, scalars, self._nesting)
-            loss = self.objective(keras.ops, terms, scalars.code_weight)
+            terms = self.objective.terms(self._cut_up(values), batch, scalars)
+            loss = self.objective.loss(keras.ops, terms, scalars.code_weight)
         gradients = tape.gradient(loss, values)
         return terms, self._add_penalty(gradients, values, scalars.alpha)
 
@@ -405,32 +341,34 @@ class CompiledProgram:
     ) -> tf.Tensor:
         """Return the terms of the rows held out."""
         held_out, places = tf.unstack(now.held_out)
+        tensors = self._cut_up(values)
 
         def validate(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
             targets = tf.gather(now.X, tf.gather(held_out, i))
             inputs = tf.gather(now.held_out_inputs, tf.gather(places, i))
             weights = tf.gather(now.held_out_weights, i)[tf.newaxis]
             normals = _Normals(now.normals, tf.gather(now.held_out_starts, i))
-            batch = _Batch(
-                targets, inputs, weights, self._code_normal(targets, normals)
-            )
-            return self._terms(values, batch, scalars, self._held_out_nesting), values
+            batch = Batch(targets, inputs, weights, self._code_normal(targets, normals))
+            return self.objective.terms(tensors, batch, scalars, True), values
 
-        terms, _ = _for_each(tf.shape(held_out)[0], validate, (self._n_terms,), values)
+        terms, _ = _for_each(
+            tf.shape(held_out)[0], validate, (self.objective.n_terms,), values
+        )
         return tf.reduce_sum(terms, axis=0)
 
-    def _batch(self, now: Epoch, scalars: Scalars, i: tf.Tensor) -> _Batch:
+    def _batch(self, now: Epoch, scalars: Scalars, i: tf.Tensor) -> Batch:
         """Gather a batch, or those of the steps that are taken at once."""
         rows = tf.gather(now.X, tf.gather(now.batches, i))
         normals = _Normals(now.normals, tf.gather(now.starts, i))
         inputs = self._inputs(rows, now, scalars, normals, i)
         weights = tf.gather(now.weights, tf.gather(now.longer, i))
-        return _Batch(rows, inputs, weights, self._code_normal(rows, normals))
+        return Batch(rows, inputs, weights, self._code_normal(rows, normals))
 
     def _code_normal(self, rows: tf.Tensor, normals: _Normals) -> tf.Tensor | None:
-        if not self._variational:
+        encoder = self.program.network.encoder
+        if not encoder.log_variance:
             return None
-        return normals.take((rows.shape[0], self.program.network.encoder.n_outputs))
+        return normals.take((rows.shape[0], encoder.n_outputs))
 
     def _add_penalty(
         self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor
@@ -485,41 +423,6 @@ class CompiledProgram:
         features = tf.broadcast_to(tf.range(shape[1]), shape)
         return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
 
-    def _terms(
-        self,
-        values: list[tf.Tensor],
-        batch: _Batch,
-        scalars: Scalars,
-        nesting: Nesting | None,
-    ) -> tf.Tensor:
-        """Return the terms of the loss, of shape (n_terms,); see `objective`.
-
-        All are weighted sums over the rows.
-        """
-        variables = self._encoder.variables + self._decoder.variables
-        mapping = list(zip(variables, self._cut_up(values), strict=True))
-        # Keras's layers run with slices of `values` in the place of their variables.
-        with keras.StatelessScope(state_mapping=mapping):
-            if nesting is not None:
-                return self._nested_errors(batch, nesting, scalars.feedback)
-            outputs, heads = self._run(batch)
-        losses = LOSSES[self.program.loss](keras.ops, batch.targets, outputs)
-        weights = batch.weights
-        # Two products, and as few operations in the gradient.
-        mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
-        error = tf.matmul(tf.matmul(weights, losses), mean)[0]
-        if self._n_terms == 1:
-            return error
-        if self._variational:
-            divergence = tf.matmul(weights, kl_to_prior(keras.ops, *heads))
-        elif self.program.sparsity == "l1":
-            divergence = tf.matmul(weights, l1(keras.ops, *heads))
-        else:
-            total = tf.reduce_sum(weights)
-            rate = tf.matmul(weights, *heads) / total
-            divergence = total * kl_to_share(keras.ops, scalars.share, rate)
-        return tf.concat([error, tf.reduce_sum(divergence, axis=1)], axis=0)
-
     def _cut_up(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
         """Cut the values of the slots into tensors of the network's shapes."""
         tensors: list[Any] = [None] * len(self._shapes)
@@ -528,41 +431,6 @@ class CompiledProgram:
             for place, part in zip(slot.places, parts, strict=True):
                 tensors[place] = tf.reshape(part, self._shapes[place])
         return tensors
-
-    def _run(self, batch: _Batch) -> tuple[tf.Tensor, tuple[Any, ...]]:
-        """Return the outputs, and the code with its log-variance if it has one."""
-        if not self._variational:
-            code = self._encoder(batch.inputs)
-            return self._decoder(code), (code,)
-        mean, log_variance = self._encoder.heads(batch.inputs)
-        log_variance = finite_log_variance(keras.ops, log_variance)
-        code = mean + tf.exp(0.5 * log_variance) * batch.normal
-        return self._decoder(code), (mean, log_variance)
-
-    def _nested_errors(
-        self, batch: _Batch, nesting: Nesting, feedback: tf.Tensor
-    ) -> tf.Tensor:
-        """Decode from codes that are cut off; return the mean error of each group."""
-        kept, shares = (values.astype(np.float32) for values in nesting.views)
-        code = tf.tile(self._encoder(batch.inputs), (nesting.copies, 1))
-        # Codes before the row's own learn less from it, at first.
-        held = tf.stop_gradient(code)
-        own = nesting.own.astype(np.float32)
-        code = held + (own + (1.0 - own) * feedback) * (code - held)
-        views = tf.reshape(code[:, tf.newaxis] * kept, (len(kept), -1))
-        outputs = self._decoder(tf.concat([views, shares], axis=1))
-        targets = tf.tile(batch.targets, (nesting.copies, 1))
-        losses = LOSSES[self.program.loss](keras.ops, targets, outputs)
-        groups = nesting.groups * tf.tile(batch.weights, (1, nesting.copies))
-        errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
-        weights = tf.reduce_sum(groups, axis=1)
-        # A few rows may leave a group without any: it takes the mean of the others.
-        errors = tf.where(
-            weights > 0,
-            tf.math.divide_no_nan(errors, weights),
-            tf.reduce_sum(errors) / tf.reduce_sum(weights),
-        )
-        return errors * tf.reduce_sum(batch.weights)
 
 
 def _for_each(

@@ -20,7 +20,7 @@ LAYERS = [
     ],
     ["_plan", "_skl2onnx", "_training_operations"],
     ["_choosing", "_epochs", "_judging"],
-    ["_optimizer"],
+    ["_objective", "_optimizer"],
     ["_training", "_runs"],
     ["_answers"],
     ["_fitting"],
@@ -31,7 +31,8 @@ LAYERS = [
     ["__init__"],
 ]
 NEEDS_TENSORFLOW = {
-    *["_epochs", "_keras_backend", "_optimizer", "_training", "_training_operations"]
+    *["_epochs", "_keras_backend", "_objective", "_optimizer", "_training"],
+    "_training_operations",
 }
 # `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
 HEAVY = {"tensorflow", "keras"}

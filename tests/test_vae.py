@@ -175,8 +175,9 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     from skae._epochs import Scalars
     from skae._initialization import pca_start, principal_axes
     from skae._network import Activations, Network, dense_network
+    from skae._objective import Batch
     from skae._plan import Program
-    from skae._training import CompiledProgram, _Batch, _Normals
+    from skae._training import CompiledProgram, _Normals
 
     linear = Activations("linear", "linear", "linear")
     network = dense_network((64, 2), linear, shortcut=False)
@@ -186,12 +187,12 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     rows, weights = tf.constant(digits[:8], tf.float32), tf.constant([[1 / 8] * 8])
     scalars = Scalars(*[0.0] * len(Scalars._fields))
     table = tf.constant(np.random.default_rng(0).standard_normal(100), tf.float32)
-    values = [slot.values for slot in compiled._slots]
+    tensors = compiled._cut_up([slot.values for slot in compiled._slots])
 
     def terms(start):
         normal = compiled._code_normal(rows, _Normals(table, tf.constant(start)))
-        batch = _Batch(rows, rows, weights, normal)
-        return compiled._terms(values, batch, scalars, None).numpy()
+        batch = Batch(rows, rows, weights, normal)
+        return compiled.objective.terms(tensors, batch, scalars).numpy()
 
     first, again, other = terms(1), terms(1), terms(2)
     assert first[0] == again[0] != other[0]
