@@ -27,7 +27,7 @@ from skae._network import Arrays, Dense, Network, Stack, Weights
 _COPIES = 2
 
 # Cuts between levels need fewer rows, and count less, than the levels they lie between.
-_ROWS_BETWEEN = 0.5
+_ROWS_BETWEEN = 0.25
 _WEIGHT_BETWEEN = 0.1
 
 
