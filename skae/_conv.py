@@ -115,8 +115,9 @@ class ConvAE(BaseAutoencoder):
 
         - from 1,000 rows on, the share `validation_fraction`; the weights of the best
           epoch are kept;
-        - from 50 rows on, each of five folds in turn, for whole trainings; the network
-          is then trained anew on all rows;
+        - from 50 rows on, each of five folds in turn; the network is then trained anew
+          on all rows, for as many epochs as are best for the folds: an eighth, a
+          quarter, a half or all of `max_iter`;
         - fewer rows cannot decide, and the estimator is PCA.
 
         With `False` the network is trained on all rows for `max_iter` epochs and always

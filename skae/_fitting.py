@@ -7,6 +7,7 @@ estimators. Training itself, and TensorFlow with it, is imported on first use.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,9 +49,12 @@ if TYPE_CHECKING:
 _FEWEST_ROWS = 50
 
 # Below this many rows a single hold-out says too little: by cross-validation every row
-# is held out once, and the network accepted is trained anew on all of them.
+# is held out once, and the network accepted is trained anew on all of them. As few rows
+# are soon learnt by heart, it is trained for that of these shares of its schedule which
+# is best for the rows held out.
 _CROSS_VALIDATED_ROWS = 1000
 _N_FOLDS = 5
+_STOPS = (0.125, 0.25, 0.5, 1.0)
 
 # Judged by `python -m benchmarks full --only dimension`.
 
@@ -72,10 +76,13 @@ class _Run(NamedTuple):
 
 
 class _Trial(NamedTuple):
-    """What runs say of a network: one that is the answer, or those of the folds."""
+    """What runs say of a network: one that is the answer, or those of the folds.
+
+    After folds, `n_epochs` are those to train a network on all rows for.
+    """
 
     runs: list[_Run]
-    cross_validated: bool = False
+    n_epochs: int | None = None
 
     @property
     def judgement(self) -> Judgement:
@@ -205,18 +212,20 @@ def _refine_as_many_as_wanted(
 
 def _refine(plan: FitPlan, data: Prepared, ordered: _Trial, n_kept: int) -> _Trial:
     """Train the first codes alone for a short while, on the same rows as before."""
-    runs = []
+    folds: list[list[_Run]] = []
     for run in ordered.runs:
         fitted = answer_network(plan, data, run.trained, run.judgement)
         first = truncated(fitted, n_kept)
         short = _refining(plan, first.network)
         settings = settings_of(short)
-        if not ordered.cross_validated:
+        if ordered.n_epochs is None:
             settings = stopping_early(short, run.split, settings)
-        runs.append(_run(short, data, run.split, settings, first))
-        if runs[-1].trained.outcome.interrupted:
+        else:
+            settings = _with_stops(settings)
+        folds.append(_run(short, data, run.split, settings, first))
+        if folds[-1][-1].trained.outcome.interrupted:
             raise KeyboardInterrupt
-    return _Trial(runs, ordered.cross_validated)
+    return max(_trials(folds, settings.stops), key=_gain)
 
 
 def _refining(plan: FitPlan, network: Network) -> FitPlan:
@@ -254,20 +263,39 @@ def _try(plan: FitPlan, data: Prepared, previous: Fitted | None = None) -> _Tria
         return _cross_validate(plan, data)
     split = _held_out(plan, data) if plan.early_stopping else all_rows(data)
     settings = stopping_early(plan, split, settings_of(plan))
-    return _Trial([_run(plan, data, split, settings, previous)])
+    return _Trial(_run(plan, data, split, settings, previous))
 
 
 def _cross_validate(plan: FitPlan, data: Prepared) -> _Trial:
     """Let every row be held out once, by whole trainings on the others."""
-    trial = _Trial([], cross_validated=True)
+    settings = _with_stops(settings_of(plan))
+    folds: list[list[_Run]] = []
     for fold, split in enumerate(_folds(plan, data), start=1):
-        settings = replace(settings_of(plan), seed=(plan.seeds.training, fold))
-        trial.runs.append(_run(plan, data, split, settings))
-        if trial.outcomes[-1].interrupted:
+        seed = (plan.seeds.training, fold)
+        folds.append(_run(plan, data, split, replace(settings, seed=seed)))
+        trials = _trials(folds, settings.stops)
+        if trials[-1].outcomes[-1].interrupted:
             raise KeyboardInterrupt
-        if trial.judgement.hopeless:
+        if all(trial.judgement.hopeless for trial in trials):
             break
-    return trial
+    return max(trials, key=_gain)
+
+
+def _with_stops(settings: Settings) -> Settings:
+    """Ask for the weights after some shares of the epochs, all terms warmed up."""
+    stops = {ceil(share * settings.n_epochs) for share in _STOPS}
+    stops = {stop for stop in stops if stop > settings.warmup}
+    return replace(settings, stops=tuple(sorted(stops)))
+
+
+def _trials(folds: list[list[_Run]], stops: tuple[int, ...]) -> list[_Trial]:
+    """Return what the folds say of each of the stops, or of the only run."""
+    by_stop = [list(runs) for runs in zip(*folds, strict=True)]
+    return list(map(_Trial, by_stop, stops or [None]))
+
+
+def _gain(trial: _Trial) -> float:
+    return trial.judgement.gain
 
 
 def _run(
@@ -276,9 +304,14 @@ def _run(
     split: Split,
     settings: Settings,
     previous: Fitted | None = None,
-) -> _Run:
-    trained = train(plan, data, split, settings, previous)
-    return _Run(split, trained, judge_run(plan, data, split, trained))
+) -> list[_Run]:
+    """Train once, and judge the weights at each stop, or the only ones."""
+    outcome, axes = train(plan, data, split, settings, previous)
+    runs = []
+    for weights in outcome.at_stops or [outcome.weights]:
+        trained = Trained(replace(outcome, weights=weights), axes)
+        runs.append(_Run(split, trained, judge_run(plan, data, split, trained)))
+    return runs
 
 
 def _held_out(plan: FitPlan, data: Prepared) -> Split:
@@ -305,9 +338,10 @@ def _answer(
 
     That goes on from the `previous` fit, if there is one.
     """
-    if not trial.cross_validated:
+    if trial.n_epochs is None:
         return answer_network(plan, data, trial.runs[0].trained, trial.judgement)
-    trained = train(plan, data, all_rows(data), settings_of(plan), previous)
-    val_losses = [outcome.val_loss for outcome in trial.outcomes]
+    settings = replace(settings_of(plan), stops=(trial.n_epochs,))
+    trained = train(plan, data, all_rows(data), settings, previous)
+    val_losses = [outcome.val_loss[: trial.n_epochs] for outcome in trial.outcomes]
     trained.outcome.val_loss[:] = mean_curve(val_losses)
     return answer_network(plan, data, trained, trial.judgement)

@@ -99,6 +99,11 @@ class Judgement(NamedTuple):
         return gains
 
     @property
+    def gain(self) -> float:
+        """The mean gain over rows and cuts."""
+        return float(self._gains.mean())
+
+    @property
     def _standard_errors(self) -> float:
         """The mean gain over rows and cuts, in standard errors of itself."""
         gains = self._gains.mean(axis=1)

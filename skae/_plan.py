@@ -163,7 +163,7 @@ class Settings:
     learning_rate : float
         Peak of the schedule, or its constant value.
     n_epochs : int
-        Epochs to run, unless stopped early.
+        Epochs of the schedule, and those to run unless training ends early.
     decaying : bool
         Whether the rate warms up and decays to zero, or is constant.
     input_noise : float
@@ -194,6 +194,9 @@ class Settings:
     epochs_before_xla : int or None
         Epochs after which several steps are taken at once, compiled by XLA; `None`
         stands for never.
+    stops : tuple of int
+        Epochs, in rising order, after which the weights are wanted. Training ends with
+        the last; `()` stands for the whole schedule.
     """
 
     learning_rate: float
@@ -211,6 +214,7 @@ class Settings:
     share: float = 0.5
     feedback: float = 1.0
     epochs_before_xla: int | None = None
+    stops: tuple[int, ...] = ()
 
 
 class Split(NamedTuple):
@@ -246,6 +250,8 @@ class Outcome:
         One value an epoch. Without held-out rows `val_loss` stays empty.
     diverged, interrupted : bool
         Whether a non-finite loss or the user ended training before its time.
+    at_stops : list of Weights
+        Those after each of the stops, or the best before if training ended early.
     """
 
     weights: Weights
@@ -253,6 +259,7 @@ class Outcome:
     val_loss: list[float] = field(default_factory=list)
     diverged: bool = False
     interrupted: bool = False
+    at_stops: list[Weights] = field(default_factory=list)
 
 
 class Ordering(NamedTuple):

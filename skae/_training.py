@@ -131,11 +131,16 @@ class _Progress:
         # The weights to return, and those known to have a finite loss.
         self._kept: list[tf.Tensor] | None = None
         self._proven: list[tf.Tensor] | None = None
+        self._at_stops: list[list[tf.Tensor]] = []
 
     def finish(self) -> Outcome:
-        """Return the outcome with the weights of the epoch that was kept."""
+        """Return the outcome with the weights of the epochs that were kept."""
         assert self._kept is not None  # or the first epoch has raised
-        self.outcome.weights = self._compiled.as_weights(self._kept)
+        as_weights = self._compiled.as_weights
+        n_missing = len(self._settings.stops) - len(self._at_stops)
+        self._at_stops += [self._kept] * n_missing
+        self.outcome.weights = as_weights(self._kept)
+        self.outcome.at_stops = [as_weights(values) for values in self._at_stops]
         return self.outcome
 
     def note(self, trace: Trace) -> None:
@@ -157,8 +162,14 @@ class _Progress:
             # The epoch's loss tells of the weights it began with.
             self._proven = self._kept
             self._kept = trace.values
+            self._note_stop(trace.values, self._settings.stops)
         else:
             self._judge(val_loss, trace.values, self._settings.stopping)
+
+    def _note_stop(self, values: list[tf.Tensor], stops: tuple[int, ...]) -> None:
+        if len(self.outcome.loss) in stops:
+            self._at_stops.append(values)
+            self.should_stop = len(self._at_stops) == len(stops)
 
     def _judge(
         self, val_loss: float, values: list[tf.Tensor], stopping: EarlyStopping

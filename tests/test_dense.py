@@ -128,13 +128,24 @@ def test_cross_validated_network_is_trained_on_all_rows():
     X = StandardScaler().fit_transform(load_breast_cancer().data)
     model = DenseAE(2, random_state=0, max_iter=60).fit(X)
     assert model.used_network_
-    assert len(model.history_["val_loss"]) == len(model.history_["loss"]) == 60
+    assert len(model.history_["val_loss"]) == len(model.history_["loss"])
     assert model.reconstruction_error_ < 0.95 * model.pca_reconstruction_error_
     pca_of_all = np.mean(
         (X - exact_pca(2).fit(X).inverse_transform(exact_pca(2).fit_transform(X))) ** 2
     )
     # Held-out error is above the error on the rows of the fit.
     assert model.pca_reconstruction_error_ > pca_of_all
+
+
+def test_few_rows_are_not_learnt_by_heart():
+    X, X_test = train_test_split(
+        StandardScaler().fit_transform(load_breast_cancer().data), random_state=0
+    )
+    model = DenseAE(6, random_state=0).fit(X)
+    trained_on = DenseAE(6, random_state=0, early_stopping=False).fit(X)
+    assert model.n_iter_ < trained_on.n_iter_ == 100
+    assert model.score(X) < trained_on.score(X)
+    assert model.score(X_test) > trained_on.score(X_test)
 
 
 # --- Codes and units ---

@@ -205,29 +205,45 @@ def test_divergence_at_once_raises_with_advice_and_keeps_the_fit(digits, make):
         np.testing.assert_array_equal(model.transform(digits), codes)
 
 
-@pytest.mark.parametrize("early_stopping", [True, False])
-def test_divergence_later_warns_and_keeps_the_best_weights(
-    early_stopping, digits, make, monkeypatch
-):
+@pytest.fixture
+def leap(monkeypatch):
+    """Make the steps of an epoch far too large, by its number among all."""
     from skae._training import CompiledProgram
 
     run_epoch = CompiledProgram.run_epoch
     epochs = []
 
-    def run_epoch_that_leaps_in_the_fourth(compiled, now):
-        epochs.append(now)
-        if len(epochs) == 4:
-            now = now._replace(step_sizes=now.step_sizes * 1e30)
-        return run_epoch(compiled, now)
+    def leap_in(epoch):
+        def run(compiled, now):
+            epochs.append(now)
+            if len(epochs) == epoch:
+                now = now._replace(step_sizes=now.step_sizes * 1e30)
+            return run_epoch(compiled, now)
 
-    monkeypatch.setattr(
-        CompiledProgram, "run_epoch", run_epoch_that_leaps_in_the_fourth
-    )
+        monkeypatch.setattr(CompiledProgram, "run_epoch", run)
+
+    return leap_in
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_divergence_later_warns_and_keeps_the_best_weights(
+    early_stopping, digits, make, leap
+):
+    leap(4)
     model = make(early_stopping=early_stopping, max_iter=60, pca_shortcut=False)
     with pytest.warns(ConvergenceWarning, match="best weights before epoch"):
         model.fit(digits)
     assert model.n_iter_ == 3
     assert model.score(digits) > 0
+
+
+def test_divergence_in_a_fold_leaves_it_the_best_weights_before(digits, make, leap):
+    in_last_fold = 4 * 32 + 4
+    leap(in_last_fold)
+    model = make(early_stopping=True, max_iter=32, learning_rate_init=0.02)
+    with pytest.warns(ConvergenceWarning, match="best weights before epoch"):
+        model.fit(digits[:400])
+    assert model.used_network_
 
 
 def test_few_and_many_values_are_updated_alike(digits, make, monkeypatch):
