@@ -170,6 +170,8 @@ def _compare(
 
 def pooled(judgements: list[Judgement]) -> Judgement:
     """Put the rows of several judgements together."""
+    if len(judgements) == 1:
+        return judgements[0]
     return Judgement(
         *(np.concatenate(values) for values in zip(*judgements, strict=True))
     )
