@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _EPSILON = 1e-7
 
 # Arrays of at least this size have variables of their own.
-_LARGE_ARRAY = 2**16
+_LARGE_ARRAY = 2**15
 
 # From this size on, values are updated by TensorFlow's operation for Adam. It shares
 # even a few values among the processors, and waits longer than plain operations take.
-_FUSED_SIZE = 2**15
+_FUSED_SIZE = 2**16
 
 
 # The values, momentum and velocity of a slot.
