@@ -24,9 +24,6 @@ _WARMUP_EPOCHS = 5
 # Steps that XLA compiles as one operation.
 STEPS_BY_XLA = 8
 
-# Rows held out are padded to a multiple of it.
-VALIDATION_BATCH = 256
-
 # Places in the table of normal numbers where a batch may begin to take its own from.
 # Drawing all of them anew would take a third of the time of a step of a small network.
 # (Salimans et al., 2017, "Evolution strategies as a scalable alternative to
@@ -133,8 +130,8 @@ def epoch_spec(program: Program, n_steps: int) -> Epoch:
         longer=tf.TensorSpec((None, n_steps), tf.int32),
         shares=tf.TensorSpec((None, n_steps)),
         weights=tf.TensorSpec((2, batch_size)),
-        held_out=tf.TensorSpec((2, None, VALIDATION_BATCH), tf.int32),
-        held_out_weights=tf.TensorSpec((None, VALIDATION_BATCH)),
+        held_out=tf.TensorSpec((2, None, batch_size), tf.int32),
+        held_out_weights=tf.TensorSpec((None, batch_size)),
         train_rows=tf.TensorSpec((None,), tf.int32),
         step_sizes=tf.TensorSpec((None, n_steps)),
         scalars=tf.TensorSpec((len(Scalars._fields),)),
@@ -180,7 +177,7 @@ def _for_all_epochs(
     """Return an epoch with what depends on neither its batches nor its number."""
     rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
     n_held_out = len(rows.held_out)
-    mask = _batched(np.ones(n_held_out), VALIDATION_BATCH)
+    mask = _batched(np.ones(n_held_out), program.batch_size)
     X = _in_place(data.X)
     if data.held_out_inputs is None:
         held_out_inputs, places = X, rows.held_out
@@ -188,7 +185,7 @@ def _for_all_epochs(
         held_out_inputs = tf.constant(data.held_out_inputs)
         places = np.arange(n_held_out)
     held_out = [
-        _batched(indices, VALIDATION_BATCH) for indices in (rows.held_out, places)
+        _batched(indices, program.batch_size) for indices in (rows.held_out, places)
     ]
     corruption = settings.corruption or _NO_CORRUPTION
     empty = Epoch(*[None] * len(Epoch._fields))
@@ -208,10 +205,7 @@ def _n_normals(program: Program, n_steps: int) -> int:
     encoder = program.network.encoder
     n_noises = program.noisy_inputs + (program.noise == "gaussian")
     n_codes = encoder.n_outputs if encoder.log_variance else 0
-    most = max(
-        n_steps * program.batch_size * (n_noises * encoder.n_inputs + n_codes),
-        VALIDATION_BATCH * n_codes,
-    )
+    most = n_steps * program.batch_size * (n_noises * encoder.n_inputs + n_codes)
     return _N_STARTS + most if most else 0
 
 

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skae._epochs import VALIDATION_BATCH
 from skae._keras_backend import StackLayers
 from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
 from skae._ordering import Nesting, nesting
@@ -60,11 +59,10 @@ class Objective:
         self._program = program
         self._variational = network.encoder.log_variance
         self.n_terms = 2 if self._variational or program.sparsity else 1
-        self._nesting = self._held_out_nesting = None
+        self._nesting = None
         if program.ordered:
             n_components = network.encoder.n_outputs
             self._nesting = nesting(n_components, program.batch_size)
-            self._held_out_nesting = nesting(n_components, VALIDATION_BATCH)
             self.n_terms = len(self._nesting.weights)
         self._encoder = StackLayers(network.encoder.pooled_early(), "encoder", TRAINING)
         self._decoder = StackLayers(network.decoder.pooled_early(), "decoder", TRAINING)
@@ -92,19 +90,17 @@ class Objective:
         weights: list[tf.Tensor],
         batch: Batch,
         scalars: Scalars,
-        held_out: bool = False,
     ) -> tf.Tensor:
         """Return the terms of the loss, of shape (n_terms,), for a batch of rows.
 
         All are weighted sums over the rows.
         """
-        nesting = self._held_out_nesting if held_out else self._nesting
         variables = self._encoder.variables + self._decoder.variables
         mapping = list(zip(variables, weights, strict=True))
         # Keras's layers run with these tensors in the place of their variables.
         with keras.StatelessScope(state_mapping=mapping):
-            if nesting is not None:
-                return self._nested_errors(batch, nesting, scalars.feedback)
+            if self._nesting is not None:
+                return self._nested_errors(batch, self._nesting, scalars.feedback)
             outputs, heads = self._run(batch)
         losses = LOSSES[self._program.loss](keras.ops, batch.targets, outputs)
         row_weights = batch.weights

@@ -389,7 +389,7 @@ class CompiledProgram:
             weights = tf.gather(now.held_out_weights, i)[tf.newaxis]
             normals = _Normals(now.normals, tf.gather(now.held_out_starts, i))
             batch = Batch(targets, inputs, weights, self._code_normal(targets, normals))
-            return self.objective.terms(tensors, batch, scalars, True), values
+            return self.objective.terms(tensors, batch, scalars), values
 
         terms, _ = _for_each(
             tf.shape(held_out)[0], validate, (self.objective.n_terms,), values

@@ -123,7 +123,7 @@ def test_idle_codes_are_told_apart():
     X = rng.normal(size=(1200, 2)) @ rng.normal(size=(2, 6)) * 3
     X += rng.normal(size=X.shape)
     model = VAETransformer(
-        4, early_stopping=False, pca_shortcut=False, beta=3, **QUICK
+        4, early_stopping=False, pca_shortcut=False, beta=2, **QUICK
     ).fit(X)
     assert model.active_units_.sum() == 2
 
