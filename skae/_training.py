@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 # Sets apart what a batch draws beside the values that it corrupts.
 _DONOR_SEED = [1, 0]
 
-# Graphs run as they are traced, but for what is unused: kept, that takes 7 MB a program.
+# Graphs run as they are traced, but for what is unused: it would take 7 MB a program.
 # The rest of TensorFlow's rewriting takes 0.06 s of a first fit, a third of what
 # compiling costs, and steps are no quicker by it.
 _RUN_OPTIONS = tf.compat.v1.ConfigProto(
