@@ -25,6 +25,7 @@ from skae._epochs import (
     epoch_spec,
     prepare_epochs,
 )
+from skae._graphs import for_each, run_as_traced
 from skae._logging import logger
 from skae._network import Weights
 from skae._objective import Batch, Objective
@@ -46,15 +47,6 @@ if TYPE_CHECKING:
 
 # Sets apart what a batch draws beside the values that it corrupts.
 _DONOR_SEED = [1, 0]
-
-# Graphs run as they are traced, but for what is unused: it would take 7 MB a program.
-# The rest of TensorFlow's rewriting takes 0.06 s of a first fit, a third of what
-# compiling costs, and steps are no quicker by it.
-_RUN_OPTIONS = tf.compat.v1.ConfigProto(
-    graph_options=tf.compat.v1.GraphOptions(
-        rewrite_options={"optimizers": ["pruning"], "meta_optimizer_iterations": 1}
-    )
-).SerializeToString()
 
 # Compiled programs kept while idle. Each holds some megabytes that TensorFlow does not
 # return once it is dropped, so a search should find all of its architectures here.
@@ -236,23 +228,7 @@ class CompiledProgram:
         self._epochs = {1: self._compile(1)}
 
     def _compile(self, n_steps: int) -> Callable[[Epoch], list[tf.Tensor]]:
-        function = tf.function(
-            self._trace_epoch,
-            input_signature=[epoch_spec(self.program, n_steps)],
-            autograph=False,
-        ).get_concrete_function()
-        variables = function.captured_inputs
-        types = [output.dtype for output in function.outputs]
-
-        def run(now: Epoch) -> list[tf.Tensor]:
-            return tf.raw_ops.StatefulPartitionedCall(
-                args=[*now, *variables],
-                Tout=types,
-                f=function,
-                config_proto=_RUN_OPTIONS,
-            )
-
-        return run
+        return run_as_traced(self._trace_epoch, epoch_spec(self.program, n_steps))
 
     def reset(self, weights: Weights) -> None:
         """Set the weights and forget the optimizer's moments."""
@@ -303,18 +279,18 @@ class CompiledProgram:
             step_size = tf.gather(now.step_sizes, i)
             terms, gradients = self._differentiate(values, batch, scalars)
             # Without a penalty, this spares a pass over the weights.
-            gradients = tf.cond(
+            penalised = tf.cond(
                 scalars.alpha > 0,
                 lambda: self._penalise(gradients, values, scalars.alpha),
                 lambda: gradients,
             )
             return terms, [
                 take_step(*one, step_size)
-                for one in zip(self._slots, values, gradients, strict=True)
+                for one in zip(self._slots, values, penalised, strict=True)
             ]
 
         values = [slot.values.read_value() for slot in self._slots]
-        return _for_each(
+        return for_each(
             tf.shape(now.batches)[0], train, (self.objective.n_terms,), values
         )
 
@@ -335,7 +311,7 @@ class CompiledProgram:
 
         shape = (now.shares.shape[1], self.objective.n_terms)
         states = [slot.read() for slot in self._slots]
-        terms, states = _for_each(tf.shape(now.batches)[0], train, shape, states)
+        terms, states = for_each(tf.shape(now.batches)[0], train, shape, states)
         for slot, state in zip(self._slots, states, strict=True):
             slot.assign(state)
         return tf.reshape(terms, (-1, self.objective.n_terms)), [
@@ -357,15 +333,16 @@ class CompiledProgram:
             batch = Batch(*(None if field is None else field[i] for field in fields))
             values = [state[0] for state in states]
             terms, gradients = self._differentiate(values, batch, scalars)
-            # Where a condition would copy the gradients, this is part of Adam's pass.
-            # That waits for all of them: beside the products, it would hold up both.
+            # A condition would copy the gradients; without it, the penalty is part of
+            # Adam's pass. The sum makes that wait for all gradients, as run beside the
+            # products of the others it holds up both.
             alpha = scalars.alpha + 0.0 * tf.add_n([each[0] for each in gradients])
-            gradients = self._penalise(gradients, values, alpha)
+            penalised = self._penalise(gradients, values, alpha)
             return terms, [
-                adam(*one, step_sizes[i]) for one in zip(states, gradients, strict=True)
+                adam(*one, step_sizes[i]) for one in zip(states, penalised, strict=True)
             ]
 
-        return _for_each(n_taken, train, (self.objective.n_terms,), states, n_steps)
+        return for_each(n_taken, train, (self.objective.n_terms,), states, n_steps)
 
     def _differentiate(
         self, values: list[tf.Tensor], batch: Batch, scalars: Scalars
@@ -392,7 +369,7 @@ class CompiledProgram:
             batch = Batch(targets, inputs, weights, self._code_normal(targets, normals))
             return self.objective.terms(tensors, batch, scalars), values
 
-        terms, _ = _for_each(
+        terms, _ = for_each(
             tf.shape(held_out)[0], validate, (self.objective.n_terms,), values
         )
         return tf.reduce_sum(terms, axis=0)
@@ -468,31 +445,6 @@ class CompiledProgram:
             for place, part in zip(slot.places, parts, strict=True):
                 tensors[place] = tf.reshape(part, self._shapes[place])
         return tensors
-
-
-def _for_each(
-    n_batches: tf.Tensor,
-    run: Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]],
-    shape: tuple[int, ...],
-    state: Any,
-    n_places: int | None = None,
-) -> tuple[tf.Tensor, Any]:
-    """Run the batches one after another, inside the graph.
-
-    Each takes the state that the one before returns. As nothing else orders the steps,
-    rows of the next one can be gathered beside the present one. What else each returns,
-    of the given shape, is collected, in `n_places` if there are more of them.
-    """
-
-    def collect(i: tf.Tensor, collected: tf.TensorArray, state: Any) -> tuple[Any, ...]:
-        terms, state = run(i, state)
-        return i + 1, collected.write(i, terms), state
-
-    places = tf.TensorArray(tf.float32, n_places or n_batches, element_shape=shape)
-    _, collected, state = tf.while_loop(
-        lambda i, *_: i < n_batches, collect, [0, places, state]
-    )
-    return collected.stack(), state
 
 
 _idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()

@@ -11,8 +11,8 @@ from tests.processes import run
 PACKAGE = Path(skae.__file__).parent
 LAYERS = [
     [
-        *["_blocks", "_compat", "_corruption", "_logging", "_losses", "_network"],
-        *["_optional", "_tensorflow", "_threads", "_version"],
+        *["_blocks", "_compat", "_corruption", "_graphs", "_logging", "_losses"],
+        *["_network", "_optional", "_tensorflow", "_threads", "_version"],
     ],
     [
         *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
@@ -31,8 +31,8 @@ LAYERS = [
     ["__init__"],
 ]
 NEEDS_TENSORFLOW = {
-    *["_epochs", "_keras_backend", "_objective", "_optimizer", "_training"],
-    "_training_operations",
+    *["_epochs", "_graphs", "_keras_backend", "_objective", "_optimizer"],
+    *["_training", "_training_operations"],
 }
 # `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
 HEAVY = {"tensorflow", "keras"}
