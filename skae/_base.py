@@ -133,8 +133,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.verbose = verbose
 
-    # What batch_size="auto" stands for.
+    # What batch_size="auto" stands for, and how many batches of few rows it makes. That
+    # is judged by `python -m benchmarks full --only quality`.
     _auto_batch_size: ClassVar[int] = 128
+    _auto_fewest_steps: ClassVar[int] = 4
 
     _keras_parts: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "reconstruction")
 
@@ -494,6 +496,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             network=self._describe_network(X.shape[1], self._n_codes(X, start)),
             loss=self.loss,
             batch_size=self._auto_batch_size if automatic else int(self.batch_size),
+            fewest_steps=self._auto_fewest_steps if automatic else 1,
             pca_shortcut=bool(self.pca_shortcut),
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),

@@ -103,7 +103,7 @@ class ConvAE(BaseAutoencoder):
         zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 64.
+        Rows in a minibatch. "auto" is 64, or a quarter of fewer than 256 rows.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

@@ -120,7 +120,8 @@ class DenseAE(BaseDense):
         zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128. Ordered codes are trained on twice as many.
+        Rows in a minibatch. "auto" is 128, or a quarter of fewer than 512 rows. Ordered
+        codes are trained on twice `batch_size`, with "auto" on 256.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

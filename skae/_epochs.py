@@ -149,7 +149,7 @@ def prepare_epochs(
     """Prepare the epochs one after another, each in an order of its own."""
     rng = np.random.default_rng(settings.seed)
     batch_size, before_xla = program.batch_size, settings.epochs_before_xla
-    lengths = _batch_lengths(len(rows.train), batch_size)
+    lengths = _batch_lengths(len(rows.train), batch_size, settings.fewest_steps)
     n_normals = _n_normals(program, 1 if before_xla is None else STEPS_BY_XLA)
     epoch = _for_all_epochs(program, settings, data, rows)._replace(
         weights=_floats(_batch_weights(lengths.min(), batch_size)),
@@ -159,7 +159,8 @@ def prepare_epochs(
         if i in (0, before_xla):
             n_steps = STEPS_BY_XLA if i == before_xla else 1
             epoch = epoch._replace(**_turns(lengths, n_steps))
-        batches = _batched(rng.permutation(rows.train), batch_size, n_steps)
+        shuffled = rng.permutation(rows.train)
+        batches = _batched(shuffled, lengths, batch_size, n_steps)
         rates = _learning_rates(i, len(lengths), settings)
         yield epoch._replace(
             batches=_in_place(batches.reshape(-1, n_steps * batch_size)),
@@ -177,22 +178,23 @@ def _for_all_epochs(
     """Return an epoch with what depends on neither its batches nor its number."""
     rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
     n_held_out = len(rows.held_out)
-    mask = _batched(np.ones(n_held_out), program.batch_size)
+    lengths = _batch_lengths(n_held_out, program.batch_size)
     X = _in_place(data.X)
     if data.held_out_inputs is None:
         held_out_inputs, places = X, rows.held_out
     else:
         held_out_inputs = tf.constant(data.held_out_inputs)
         places = np.arange(n_held_out)
-    held_out = [
-        _batched(indices, program.batch_size) for indices in (rows.held_out, places)
-    ]
+    held_out, places, mask = (
+        _batched(values, lengths, program.batch_size)
+        for values in (rows.held_out, places, np.ones(n_held_out))
+    )
     corruption = settings.corruption or _NO_CORRUPTION
     empty = Epoch(*[None] * len(Epoch._fields))
     return empty._replace(
         X=X,
         held_out_inputs=held_out_inputs,
-        held_out=_integers(held_out),
+        held_out=_integers([held_out, places]),
         held_out_weights=_floats(mask / max(n_held_out, 1)),
         held_out_starts=_integers(rng.integers(_N_STARTS, size=len(mask))),
         train_rows=_integers(rows.train if program.noise == "swap" else rows.train[:1]),
@@ -223,22 +225,23 @@ def _scalars(i: int, rates: np.ndarray, settings: Settings) -> Scalars:
     )
 
 
-def _batch_lengths(n_rows: int, batch_size: int) -> np.ndarray:
-    """Return the lengths of as few batches as possible.
+def _batch_lengths(n_rows: int, batch_size: int, fewest: int = 1) -> np.ndarray:
+    """Return the lengths of as few batches as possible, but not fewer than asked.
 
     They are equal but for one row: a last batch of what is left over would have few
     rows, and take a step as long as any other.
     """
-    n_batches = -(-n_rows // batch_size)
+    n_batches = max(-(-n_rows // batch_size), min(fewest, n_rows))
     if n_batches == 0:
         return np.zeros(0, int)
     shorter, n_longer = divmod(n_rows, n_batches)
     return shorter + (np.arange(n_batches) < n_longer)
 
 
-def _batched(values: np.ndarray, batch_size: int, n_steps: int = 1) -> np.ndarray:
+def _batched(
+    values: np.ndarray, lengths: np.ndarray, batch_size: int, n_steps: int = 1
+) -> np.ndarray:
     """Cut values into batches, filled up with zeros, for turns of some steps."""
-    lengths = _batch_lengths(len(values), batch_size)
     n_turns = -(-len(lengths) // n_steps)
     batches = empty_aligned((n_turns * n_steps, batch_size), values.dtype)
     batches[...] = 0

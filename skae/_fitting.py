@@ -124,6 +124,7 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
         n_epochs=1,
         decaying=False,
         warmup=0,
+        fewest_steps=1,
         feedback=1.0,
     )
     trained = train(plan, data, all_rows(data), settings, previous)

@@ -51,14 +51,16 @@ class FitPlan:
     """What a fit does, validated and named as the estimators' parameters.
 
     `pca_shortcut` says whether training starts at PCA, `early_stopping` whether rows
-    are held out to stop training and to choose between the network and PCA. The last
-    fields are what some autoencoders add to the others. Of `ordered` codes, `wanted` is
+    are held out to stop training and to choose between the network and PCA. A `fit` of
+    few rows takes `fewest_steps` an epoch on smaller batches, unless codes are ordered.
+    The last fields are what some autoencoders add to the others. Of `ordered` codes, `wanted` is
     the share of the variance that those to keep are to explain, or "auto".
     """
 
     network: Network
     loss: str
     batch_size: int
+    fewest_steps: int
     pca_shortcut: bool
     early_stopping: bool
     validation_fraction: float
@@ -186,6 +188,8 @@ class Settings:
         Weight of the term that the codes add to the loss.
     warmup : int
         Epochs in which that weight grows from zero.
+    fewest_steps : int
+        Batches that an epoch has at least, if there are as many rows.
     share : float
         What the codes' activity is compared with by the sparsity "kl".
     feedback : float
@@ -211,6 +215,7 @@ class Settings:
     corruption: Corruption | None = None
     code_weight: float = 0.0
     warmup: int = 0
+    fewest_steps: int = 1
     share: float = 0.5
     feedback: float = 1.0
     epochs_before_xla: int | None = None

@@ -141,6 +141,7 @@ def settings_of(plan: FitPlan) -> Settings:
         stopping=None,
         seed=(plan.seeds.training,),
         verbose=plan.verbose,
+        fewest_steps=plan.fewest_steps,
     )
     # The error is a mean over the features, what the codes add goes with its sum.
     n_features = plan.network.encoder.n_inputs
@@ -152,7 +153,9 @@ def settings_of(plan: FitPlan) -> Settings:
         settings = replace(settings, code_weight=beta / n_features, warmup=warmup)
     if plan.ordered:
         rate = _ORDERED_RATE * plan.learning_rate
-        settings = replace(settings, feedback=_FIRST_FEEDBACK, learning_rate=rate)
+        settings = replace(
+            settings, feedback=_FIRST_FEEDBACK, learning_rate=rate, fewest_steps=1
+        )
     return settings
 
 

@@ -93,7 +93,7 @@ class VAETransformer(BaseDense):
         zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128.
+        Rows in a minibatch. "auto" is 128, or a quarter of fewer than 512 rows.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

@@ -148,6 +148,13 @@ def test_few_rows_are_not_learnt_by_heart():
     assert model.score(X_test) > trained_on.score(X_test)
 
 
+def test_few_rows_are_several_steps_an_epoch():
+    """With a step or two the network would still be near PCA, where it starts."""
+    X = StandardScaler().fit_transform(load_wine().data)
+    model = DenseAE(random_state=0, max_iter=50).fit(X)
+    assert model.reconstruction_error_ < 0.91 * model.pca_reconstruction_error_
+
+
 # --- Codes and units ---
 
 
