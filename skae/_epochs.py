@@ -159,8 +159,7 @@ def prepare_epochs(
         if i in (0, before_xla):
             n_steps = STEPS_BY_XLA if i == before_xla else 1
             epoch = epoch._replace(**_turns(lengths, n_steps))
-        shuffled = rng.permutation(rows.train)
-        batches = _batched(shuffled, lengths, batch_size, n_steps)
+        batches = _batched(rng.permutation(rows.train), lengths, batch_size, n_steps)
         rates = _learning_rates(i, len(lengths), settings)
         yield epoch._replace(
             batches=_in_place(batches.reshape(-1, n_steps * batch_size)),
