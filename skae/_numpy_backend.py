@@ -67,7 +67,8 @@ _GELU_VALUES = 2**15
 
 def _gelu(x: np.ndarray) -> np.ndarray:
     if x.dtype != np.float32 or x.size < _FEW_VALUES:
-        cdf = erf(x * x.dtype.type(np.sqrt(0.5)))
+        cdf = x * x.dtype.type(np.sqrt(0.5))
+        erf(cdf, out=cdf)
         cdf += 1
         cdf *= x
         cdf *= x.dtype.type(0.5)
