@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from skae._tensorflow import garbage_collection_paused
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,9 +28,10 @@ def run_as_traced(
 
     What is returned takes such a tuple, and returns the function's tensors in a list.
     """
-    graph = tf.function(
-        function, input_signature=[spec], autograph=False
-    ).get_concrete_function()
+    with garbage_collection_paused():
+        graph = tf.function(
+            function, input_signature=[spec], autograph=False
+        ).get_concrete_function()
     variables = graph.captured_inputs
     types = [output.dtype for output in graph.outputs]
 

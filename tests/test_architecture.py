@@ -11,12 +11,12 @@ from tests.processes import run
 PACKAGE = Path(skae.__file__).parent
 LAYERS = [
     [
-        *["_blocks", "_compat", "_corruption", "_graphs", "_logging", "_losses"],
-        *["_network", "_optional", "_tensorflow", "_threads", "_version"],
+        *["_blocks", "_compat", "_corruption", "_logging", "_losses", "_network"],
+        *["_optional", "_tensorflow", "_threads", "_version"],
     ],
     [
-        *["_initialization", "_keras_backend", "_numpy_backend", "_onnx_backend"],
-        *["_ordering", "_persistence", "_units"],
+        *["_graphs", "_initialization", "_keras_backend", "_numpy_backend"],
+        *["_onnx_backend", "_ordering", "_persistence", "_units"],
     ],
     ["_plan", "_skl2onnx", "_training_operations"],
     ["_choosing", "_epochs", "_judging"],

@@ -1,5 +1,6 @@
 """The compiled core: reuse, exclusive leases, and how training ends."""
 
+import gc
 import logging
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -119,6 +120,17 @@ def test_what_the_others_add_shares_one_compilation_too(digits, estimator, grid)
         scores.append(model.score(digits))
     assert n_compiled() == before
     assert len(set(scores)) == len(scores)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collector_is_left_as_it_was(digits, make, enabled):
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        make(hidden_layer_sizes=(6 + enabled,), max_iter=1).fit(digits)  # compiles anew
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
 
 
 def test_fitting_again_gives_the_same_weights(digits, make):
