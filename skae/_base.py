@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum, auto
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import (
@@ -15,14 +15,11 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_array, check_random_state, gen_batches
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._compat import Interval, StrOptions, _fit_context
+from skae._exports import ExportMixin
 from skae._fitting import fit_network, update_network
 from skae._logging import show_progress
 from skae._losses import LOSSES
@@ -34,24 +31,17 @@ from skae._network import (
     to_builtins,
 )
 from skae._numpy_backend import forward
-from skae._onnx_backend import PARTS as ONNX_PARTS
-from skae._onnx_backend import to_model as to_onnx_model
+from skae._parameters import check_integers, draw_seeds
 from skae._persistence import stamp, unstamp
-from skae._plan import FitPlan, Fitted, Ordering, Seeds
-from skae._skl2onnx import codes_converter, codes_parser, codes_shape_calculator
-from skae._tensorflow import import_with_tensorflow
+from skae._plan import FitPlan, Fitted, Ordering
+from skae._scoring import ScoreMixin, as_dense
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    import keras
-    import onnx
-    from scipy.sparse import csr_array
-
-Rows: TypeAlias = "np.ndarray | csr_array"
+    from skae._scoring import Rows
 
 _FLOATS = (np.float64, np.float32)
-_SCORE_BLOCK_ROWS = 1024
 _CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
 
 
@@ -63,7 +53,13 @@ class Start(Enum):
     RESUMED = auto()
 
 
-class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseAutoencoder(
+    ExportMixin,
+    ScoreMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """What all autoencoders share: validation, fitted state, and the public methods.
 
     An estimator adds its parameters, their constraints and checks, and the description
@@ -138,8 +134,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     _auto_batch_size: ClassVar[int] = 128
     _auto_fewest_steps: ClassVar[int] = 4
 
-    _keras_parts: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "reconstruction")
-
     @abstractmethod
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         """Describe the network to train on rows of `n_features`."""
@@ -181,7 +175,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             the start. A previous fit is then left as it was.
         """
         with self._unchanged_on_failure():
-            rows = _as_dense(self._validate_rows(X, reset=True, min_rows=2))
+            rows = as_dense(self._validate_rows(X, reset=True, min_rows=2))
             resumed = self.warm_start and self.__sklearn_is_fitted__()
             plan = self._plan(rows, Start.RESUMED if resumed else Start.ANEW)
             previous = self._previous_to_resume(plan) if resumed else None
@@ -217,7 +211,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         first = not self.__sklearn_is_fitted__()
         with self._unchanged_on_failure():
             min_rows = 2 if first else 1
-            rows = _as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
+            rows = as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
             plan = self._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
             previous = None if first else self._previous()
             if previous is not None:
@@ -283,159 +277,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self)
         return self._decode(self._encode(self._validate_rows(X)))
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the share of the variance that the reconstruction explains.
-
-        It is ``1 - sum(|x - x_reconstructed|^2) / sum(|x - mean|^2)`` over the rows,
-        with the mean of the training rows, whatever the training loss. Higher is
-        better, but it rises with `n_components`: a search over `n_components` should
-        score a downstream model instead.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to reconstruct.
-        y : Ignored
-            Present for API consistency.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in both sums.
-
-        Returns
-        -------
-        score : float
-            At most 1. Where the rows do not vary, 1 if they are reconstructed exactly
-            and 0 otherwise.
-        """
-        check_is_fitted(self)
-        X = self._validate_rows(X)
-        weights = np.ones(X.shape[0])
-        if sample_weight is not None:
-            weights = check_array(
-                sample_weight,
-                ensure_2d=False,
-                dtype=np.float64,
-                input_name="sample_weight",
-            )
-            check_consistent_length(X, weights)
-        error = weights @ self._squared_errors(X)
-        total = weights @ self._squared_distances_to_mean(X)
-        if total == 0:
-            return 1.0 if error == 0 else 0.0
-        return float(1 - error / total)
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Return minus the squared error of each row's reconstruction.
-
-        The lower, the more unusual the row. The sum goes over the row's features; the
-        mean over the rows is not `score`, which is a share of the variance. Nor is it
-        the log-likelihood that the method of this name returns in
-        :class:`~sklearn.decomposition.PCA`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows to reconstruct.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            ``-sum((x - x_reconstructed)^2)`` of each row.
-        """
-        check_is_fitted(self)
-        return -self._squared_errors(self._validate_rows(X))
-
-    def to_keras(self, part: str = "reconstruction") -> keras.Model:
-        """Build a Keras model of the fitted autoencoder.
-
-        The model takes and returns the same units as the estimator's methods, in single
-        precision, and is independent of the estimator.
-
-        Parameters
-        ----------
-        part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
-            The model does what `transform`, `inverse_transform` or `reconstruct` does.
-
-        Returns
-        -------
-        model : keras.Model
-            A model with its weights, not compiled.
-        """
-        check_is_fitted(self)
-        _check_part(part, self._keras_parts)
-        backend = import_with_tensorflow("skae._keras_backend")
-        model: keras.Model = backend.to_model(*self._network_and_weights(), part)
-        return model
-
-    def to_onnx(self, part: str = "reconstruction") -> onnx.ModelProto:
-        """Build an ONNX model of the fitted autoencoder, without TensorFlow.
-
-        It takes and returns any number of rows in the units of the estimator's methods,
-        in single precision. Its input is named "X" and its output "codes" (encoder) or
-        "reconstruction"; the decoder's input is named "codes". It is of opset 17.
-
-        For a whole pipeline use `skl2onnx.to_onnx`, which knows the estimator too.
-
-        Parameters
-        ----------
-        part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
-            The model does what `transform`, `inverse_transform` or `reconstruct` does.
-
-        Returns
-        -------
-        model : onnx.ModelProto
-            The model, which `onnx.save` writes to a file.
-
-        Examples
-        --------
-        >>> from onnx.reference import ReferenceEvaluator
-        >>> from sklearn.datasets import load_digits
-        >>> from skae import DenseAE
-        >>> X = load_digits().data.astype("float32")
-        >>> autoencoder = DenseAE(2, max_iter=10, random_state=0).fit(X)
-        >>> encoder = ReferenceEvaluator(autoencoder.to_onnx("encoder"))
-        >>> (codes,) = encoder.run(None, {"X": X})
-        >>> codes.shape
-        (1797, 2)
-        """
-        check_is_fitted(self)
-        _check_part(part, ONNX_PARTS)
-        return to_onnx_model(*self._network_and_weights(), part)
-
-    def onnx_parser(self) -> Callable[..., Any]:
-        """Tell skl2onnx what comes out of `transform`.
-
-        Returns
-        -------
-        parser : callable
-            What skl2onnx looks for.
-        """
-        check_is_fitted(self)
-        return codes_parser(type(self), from_builtins(self._network).encoder)
-
-    def onnx_shape_calculator(self) -> Callable[..., Any]:
-        """Tell skl2onnx the shape of the codes.
-
-        Returns
-        -------
-        shape_calculator : callable
-            What skl2onnx looks for.
-        """
-        check_is_fitted(self)
-        return codes_shape_calculator(from_builtins(self._network).encoder)
-
-    def onnx_converter(self) -> Callable[..., Any]:
-        """Tell skl2onnx how to convert `transform`.
-
-        Returns
-        -------
-        converter : callable
-            What skl2onnx looks for.
-        """
-        check_is_fitted(self)
-        return codes_converter(
-            from_builtins(self._network).encoder, self._encoder_arrays
-        )
 
     def __getstate__(self) -> dict[str, Any]:
         return stamp(super().__getstate__())
@@ -506,7 +347,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             max_iter=int(self.max_iter),
             alpha=float(self.alpha),
             verbose=bool(self.verbose),
-            seeds=_draw_seeds(self.random_state),
+            seeds=draw_seeds(self.random_state),
         )
         plan = replace(plan, **self._plan_additions(start))
         if plan.whiten and not plan.free_code:
@@ -631,67 +472,3 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         arrays = self._decoder_arrays
         codes = codes.astype(arrays[0].dtype, copy=False)
         return forward(from_builtins(self._network).decoder, arrays, codes)
-
-    def _squared_errors(self, X: Rows) -> np.ndarray:
-        def error(block: np.ndarray) -> np.ndarray:
-            return block - self._decode(self._encode(block))
-
-        return _row_norms(X, error)
-
-    def _squared_distances_to_mean(self, X: Rows) -> np.ndarray:
-        return _row_norms(X, lambda block: block - self.mean_)
-
-
-def _check_part(part: str, parts: tuple[str, ...]) -> None:
-    if part not in parts:
-        raise ValueError(f"part must be one of {parts}, got {part!r}.")
-
-
-def _as_dense(X: Rows) -> np.ndarray:
-    return X if isinstance(X, np.ndarray) else X.toarray()
-
-
-def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return the squared norms of ``of(rows)``."""
-
-    def norms(rows: np.ndarray) -> np.ndarray:
-        block = of(rows)
-        return np.einsum("ij,ij->i", block, block, dtype=np.float64)
-
-    return by_blocks(X, norms)
-
-
-def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return one number a row, computed block by block to bound the memory."""
-    values = np.empty(X.shape[0])
-    for rows in gen_batches(X.shape[0], _SCORE_BLOCK_ROWS):
-        values[rows] = function(_as_dense(X[rows]))
-    return values
-
-
-def as_generator(random_state: Any) -> np.random.RandomState:
-    """Turn a `random_state` into a generator, for `None` one of fresh entropy.
-
-    scikit-learn would use NumPy's global generator, which is the user's.
-    """
-    if random_state is None:
-        return np.random.RandomState()
-    generator: np.random.RandomState = check_random_state(random_state)
-    return generator
-
-
-def _draw_seeds(random_state: Any) -> Seeds:
-    """Draw the seeds of a fit."""
-    rng = as_generator(random_state)
-    return Seeds(*(int(seed) for seed in rng.randint(2**31 - 1, size=4)))
-
-
-def check_integers(values: Any, name: str, otherwise: str = "") -> tuple[int, ...]:
-    """Check that a parameter is a sequence of integers of at least 1."""
-    items = tuple(np.atleast_1d(np.asarray(values, dtype=object)))
-    if not all(isinstance(item, Integral) and int(item) >= 1 for item in items):
-        raise ValueError(
-            f"{name} must be {otherwise}a sequence of integers of at least 1, got "
-            f"{values!r}."
-        )
-    return tuple(int(item) for item in items)

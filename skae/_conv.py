@@ -6,7 +6,7 @@ from math import isqrt, prod
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from skae._base import BaseAutoencoder, Rows, Start, check_integers
+from skae._base import BaseAutoencoder, Start
 from skae._compat import Interval, StrOptions
 from skae._network import (
     ACTIVATIONS,
@@ -15,9 +15,12 @@ from skae._network import (
     Network,
     conv_network,
 )
+from skae._parameters import check_integers
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from skae._scoring import Rows
 
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)

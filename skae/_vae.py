@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._base import Rows, Start, as_generator, by_blocks
 from skae._compat import Interval, StrOptions
 from skae._dense import BaseDense
 from skae._losses import binary_crossentropy, finite_log_variance, kl_to_prior
 from skae._network import Network, from_builtins
 from skae._numpy_backend import forward, forward_log_variance
+from skae._parameters import as_generator
 from skae._plan import Bound
+from skae._scoring import Rows, by_blocks
+
+if TYPE_CHECKING:
+    from skae._base import Start
 
 # Epochs of warm-up, but no more than half of all.
 _AUTO_WARMUP = 10

@@ -23,7 +23,7 @@ LAYERS = [
     ["_objective", "_optimizer"],
     ["_training", "_runs"],
     ["_answers"],
-    ["_fitting"],
+    ["_fitting", "_exports", "_parameters", "_scoring"],
     ["_base"],
     ["_conv", "_dense"],
     ["_comparison", "_denoising", "_sparse", "_vae"],

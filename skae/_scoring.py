@@ -1,0 +1,129 @@
+"""How well rows are reconstructed."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from sklearn.utils import check_array, gen_batches
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scipy.sparse import csr_array
+
+Rows: TypeAlias = "np.ndarray | csr_array"
+
+_BLOCK_ROWS = 1024
+
+
+class ScoreMixin:
+    """The methods that rate rows by the error of their reconstruction."""
+
+    mean_: np.ndarray
+
+    @abstractmethod
+    def _validate_rows(self, X: Any) -> Rows:
+        """Return the rows as arrays of floats, or raise what is wrong with them."""
+
+    @abstractmethod
+    def _encode(self, X: Rows) -> np.ndarray:
+        """Return the codes of the rows."""
+
+    @abstractmethod
+    def _decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the rows of the codes."""
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the share of the variance that the reconstruction explains.
+
+        It is ``1 - sum(|x - x_reconstructed|^2) / sum(|x - mean|^2)`` over the rows,
+        with the mean of the training rows, whatever the training loss. Higher is
+        better, but it rises with `n_components`: a search over `n_components` should
+        score a downstream model instead.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+        y : Ignored
+            Present for API consistency.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in both sums.
+
+        Returns
+        -------
+        score : float
+            At most 1. Where the rows do not vary, 1 if they are reconstructed exactly
+            and 0 otherwise.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X)
+        weights = np.ones(X.shape[0])
+        if sample_weight is not None:
+            weights = check_array(
+                sample_weight,
+                ensure_2d=False,
+                dtype=np.float64,
+                input_name="sample_weight",
+            )
+            check_consistent_length(X, weights)
+        error = weights @ self._squared_errors(X)
+        total = weights @ self._squared_distances_to_mean(X)
+        if total == 0:
+            return 1.0 if error == 0 else 0.0
+        return float(1 - error / total)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return minus the squared error of each row's reconstruction.
+
+        The lower, the more unusual the row. The sum goes over the row's features; the
+        mean over the rows is not `score`, which is a share of the variance. Nor is it
+        the log-likelihood that the method of this name returns in
+        :class:`~sklearn.decomposition.PCA`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to reconstruct.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            ``-sum((x - x_reconstructed)^2)`` of each row.
+        """
+        check_is_fitted(self)
+        return -self._squared_errors(self._validate_rows(X))
+
+    def _squared_errors(self, X: Rows) -> np.ndarray:
+        def error(block: np.ndarray) -> np.ndarray:
+            return block - self._decode(self._encode(block))
+
+        return _row_norms(X, error)
+
+    def _squared_distances_to_mean(self, X: Rows) -> np.ndarray:
+        return _row_norms(X, lambda block: block - self.mean_)
+
+
+def as_dense(X: Rows) -> np.ndarray:
+    return X if isinstance(X, np.ndarray) else X.toarray()
+
+
+def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the squared norms of ``of(rows)``."""
+
+    def norms(rows: np.ndarray) -> np.ndarray:
+        block = of(rows)
+        return np.einsum("ij,ij->i", block, block, dtype=np.float64)
+
+    return by_blocks(X, norms)
+
+
+def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return one number a row, computed block by block to bound the memory."""
+    values = np.empty(X.shape[0])
+    for rows in gen_batches(X.shape[0], _BLOCK_ROWS):
+        values[rows] = function(as_dense(X[rows]))
+    return values
