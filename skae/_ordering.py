@@ -116,10 +116,18 @@ class Nesting(NamedTuple):
 
 
 def nesting(n_components: int, batch_size: int) -> Nesting:
-    """Spread the cuts over the rows of a batch, so that any of them get most."""
+    """Spread the cuts over the rows of a batch, so that any of them get most.
+
+    A row that is cut twice at one level teaches little more than once. So the copies
+    are cut some turns apart, whatever the size of the batch.
+    """
     groups = _groups(n_components)
     shares = np.array([_ROWS_BETWEEN if len(cuts) > 1 else 1.0 for cuts in groups])
-    group = _in_turn(shares / shares.sum(), _COPIES * batch_size)
+    apart = int(shares.sum()) // _COPIES
+    turns = _in_turn(shares / shares.sum(), batch_size + (_COPIES - 1) * apart)
+    group = np.concatenate(
+        [turns[copy * apart :][:batch_size] for copy in range(_COPIES)]
+    )
     cuts = np.empty(len(group), dtype=int)
     for i, members in enumerate(groups):
         rows = np.flatnonzero(group == i)

@@ -71,6 +71,14 @@ def test_every_cut_has_rows_in_a_batch_and_every_level_in_its_first_rows():
     assert nested.weights.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("n_components", [2, 3, 4, 6, 8, 10, 16, 32, 64])
+@pytest.mark.parametrize("batch_size", [128, 256])
+def test_hardly_any_row_is_cut_twice_at_one_level(n_components, batch_size):
+    nested = nesting(n_components, batch_size)
+    copies = nested.groups.argmax(axis=0).reshape(nested.copies, batch_size)
+    assert (copies[0] == copies[1]).mean() < 0.1
+
+
 def test_own_codes_are_those_beyond_the_level_below_the_cut():
     nested = nesting(8, 64)
     n_kept = (nested.views.kept.sum(axis=1) > 0).sum(axis=1)
