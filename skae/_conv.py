@@ -106,7 +106,8 @@ class ConvAE(BaseAutoencoder):
         zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 64, or a quarter of fewer than 256 rows.
+        Rows in a minibatch. "auto" is 64, but of few rows only what makes four batches
+        of an epoch.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

@@ -100,11 +100,12 @@ class DenoisingAE(DenseAE):
 
     learning_rate_init : float, default=0.003
         Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it.
+        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it,
+        if rows are enough for full batches, and at less otherwise.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128, or a quarter of fewer than 512 rows. Ordered
-        codes are trained on twice `batch_size`, with "auto" on 256.
+        Rows in a minibatch; ordered codes are trained on twice as many. "auto" is 128,
+        but of few rows only what makes four batches of an epoch.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

@@ -119,7 +119,7 @@ def update_network(plan: FitPlan, X: np.ndarray, previous: Fitted | None) -> Fit
     units = centre_and_scale(X) if previous is None else (previous.mean, previous.scale)
     data = prepare(plan, X, *units)
     settings = replace(
-        settings_of(plan),
+        settings_of(plan, len(data.X)),
         learning_rate=plan.learning_rate,
         n_epochs=1,
         decaying=False,
@@ -218,7 +218,7 @@ def _refine(plan: FitPlan, data: Prepared, ordered: _Trial, n_kept: int) -> _Tri
         fitted = answer_network(plan, data, run.trained, run.judgement)
         first = truncated(fitted, n_kept)
         short = _refining(plan, first.network)
-        settings = settings_of(short)
+        settings = settings_of(short, len(data.X))
         if ordered.n_epochs is None:
             settings = stopping_early(short, run.split, settings)
         else:
@@ -263,13 +263,13 @@ def _try(plan: FitPlan, data: Prepared, previous: Fitted | None = None) -> _Tria
     if few and previous is None:
         return _cross_validate(plan, data)
     split = _held_out(plan, data) if plan.early_stopping else all_rows(data)
-    settings = stopping_early(plan, split, settings_of(plan))
+    settings = stopping_early(plan, split, settings_of(plan, len(data.X)))
     return _Trial(_run(plan, data, split, settings, previous))
 
 
 def _cross_validate(plan: FitPlan, data: Prepared) -> _Trial:
     """Let every row be held out once, by whole trainings on the others."""
-    settings = _with_stops(settings_of(plan))
+    settings = _with_stops(settings_of(plan, len(data.X)))
     folds: list[list[_Run]] = []
     for fold, split in enumerate(_folds(plan, data), start=1):
         seed = (plan.seeds.training, fold)
@@ -341,7 +341,7 @@ def _answer(
     """
     if trial.n_epochs is None:
         return answer_network(plan, data, trial.runs[0].trained, trial.judgement)
-    settings = replace(settings_of(plan), stops=(trial.n_epochs,))
+    settings = replace(settings_of(plan, len(data.X)), stops=(trial.n_epochs,))
     trained = train(plan, data, all_rows(data), settings, previous)
     val_losses = [outcome.val_loss[: trial.n_epochs] for outcome in trial.outcomes]
     trained.outcome.val_loss[:] = mean_curve(val_losses)

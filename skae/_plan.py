@@ -52,9 +52,9 @@ class FitPlan:
 
     `pca_shortcut` says whether training starts at PCA, `early_stopping` whether rows
     are held out to stop training and to choose between the network and PCA. A `fit` of
-    few rows takes `fewest_steps` an epoch on smaller batches, unless codes are ordered.
-    The last fields are what some autoencoders add to the others. Of `ordered` codes,
-    `wanted` is the share of the variance that those to keep are to explain, or "auto".
+    few rows takes `fewest_steps` an epoch, on smaller batches. The last fields are what
+    some autoencoders add to the others. Of `ordered` codes, `wanted` is the share of
+    the variance that those to keep are to explain, or "auto".
     """
 
     network: Network

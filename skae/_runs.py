@@ -129,7 +129,7 @@ def input_units(plan: FitPlan, mean: np.ndarray, scale: float) -> Affine | None:
     return Affine(scale, mean if plan.network.dense else np.zeros_like(mean))
 
 
-def settings_of(plan: FitPlan) -> Settings:
+def settings_of(plan: FitPlan, n_rows: int) -> Settings:
     """Translate the plan for a whole schedule without early stopping."""
     settings = Settings(
         learning_rate=plan.learning_rate,
@@ -152,10 +152,10 @@ def settings_of(plan: FitPlan) -> Settings:
         beta, warmup = plan.bound
         settings = replace(settings, code_weight=beta / n_features, warmup=warmup)
     if plan.ordered:
-        rate = _ORDERED_RATE * plan.learning_rate
-        settings = replace(
-            settings, feedback=_FIRST_FEEDBACK, learning_rate=rate, fewest_steps=1
-        )
+        # The smaller batches of few rows go with smaller steps.
+        full = min(1.0, n_rows / (plan.fewest_steps * _batch_size(plan)))
+        rate = max(1.0, full * _ORDERED_RATE) * plan.learning_rate
+        settings = replace(settings, feedback=_FIRST_FEEDBACK, learning_rate=rate)
     return settings
 
 
@@ -191,7 +191,7 @@ def train(
     program = Program(
         plan.trained_network,
         plan.loss,
-        plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1),
+        _batch_size(plan),
         plan.pca_shortcut,
         plan.noise and plan.noise.kind,
         plan.sparsity and plan.sparsity.kind,
@@ -212,6 +212,10 @@ def train(
             stacklevel=2,
         )
     return Trained(outcome, axes)
+
+
+def _batch_size(plan: FitPlan) -> int:
+    return plan.batch_size * (_ORDERED_BATCHES if plan.ordered else 1)
 
 
 def _epochs_before_xla(program: Program, n_rows: int, n_epochs: int) -> int | None:

@@ -97,7 +97,8 @@ class VAETransformer(BaseDense):
         zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128, or a quarter of fewer than 512 rows.
+        Rows in a minibatch. "auto" is 128, but of few rows only what makes four batches
+        of an epoch.
 
     max_iter : int, default=100
         Number of epochs, unless training stops early.

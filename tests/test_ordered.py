@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 from skae import DenoisingAE, DenseAE, SparseAE, VAETransformer
 
@@ -50,6 +52,17 @@ def test_first_codes_of_other_networks_are_not(digits):
     assert np.mean((digits - model.inverse_transform(codes)) ** 2) > pca_error(
         digits, 1
     )
+
+
+def test_few_rows_are_enough_for_ordered_codes():
+    """One step an epoch is too few, and steps as large as of many rows too rough."""
+    wine = StandardScaler().fit_transform(load_wine().data)
+    assert DenseAE(8, ordered=True, max_iter=40, random_state=0).fit(wine).used_network_
+    cancer, _ = train_test_split(
+        load_breast_cancer().data, train_size=398, random_state=2
+    )
+    cancer = StandardScaler().fit_transform(cancer)
+    assert DenseAE(8, ordered=True, random_state=2).fit(cancer).used_network_
 
 
 def test_truncated_codes_are_the_first_ones(digits, ordered):
@@ -226,9 +239,13 @@ def test_share_is_reached_with_fewer_codes_than_pca(digits, n_samples):
     X, X_test = train_test_split(digits, train_size=n_samples, random_state=0)
     model = DenseAE(0.7, **QUICK).fit(X)
     assert model.used_network_
-    assert model.n_components_ < PCA(0.7, svd_solver="full").fit(X).n_components_
+    pca = PCA(0.7, svd_solver="full").fit(X)
+    assert model.n_components_ < pca.n_components_
     assert model.transform(X_test).shape[1] == model.n_components_
-    assert model.score(X_test) == pytest.approx(0.7, abs=0.05)
+    # PCA counts the share on the rows of the fit. Of others it explains less.
+    left = X_test - pca.inverse_transform(pca.transform(X_test))
+    by_pca = 1 - np.square(left).sum() / np.square(X_test - pca.mean_).sum()
+    assert by_pca < model.score(X_test) < 0.75
     assert len(model.reconstruction_curve_) >= model.n_components_
 
 
