@@ -52,7 +52,8 @@ def import_with_tensorflow(name: str) -> ModuleType:
     """
     if name in sys.modules:
         _check_not_forked()
-        return sys.modules[name]
+        # Another thread may still be importing it; this waits.
+        return importlib.import_module(name)
     if "keras" not in sys.modules:
         _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
     with _banners_dropped(), garbage_collection_paused():
