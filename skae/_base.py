@@ -194,7 +194,8 @@ class BaseAutoencoder(
         mean, the scale and the PCA that training starts from, so it should be
         representative; where `n_components` is no int, the first block also sets it, to
         what PCA needs. Later blocks go on from the estimator as it is, whether fitted
-        by `fit` or by `partial_fit`, at the constant rate `learning_rate_init`.
+        by `fit` or by `partial_fit`, at the constant rate `learning_rate_init`. With
+        ``batch_size="auto"`` a block of few rows is one batch.
 
         Parameters
         ----------
