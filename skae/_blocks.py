@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.utils import gen_batches
@@ -17,6 +17,15 @@ _BLOCK_SIZE = 2**16
 
 # TensorFlow uses memory in place that begins at a multiple of so many bytes.
 _ALIGNMENT = 64
+
+
+class RowSource(Protocol):
+    """What gives rows where they are asked for, as an array does."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
 
 
 class Moments(NamedTuple):
@@ -35,11 +44,22 @@ class Moments(NamedTuple):
     scatter: np.ndarray
 
 
-def row_blocks(X: np.ndarray, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+def row_blocks(X: RowSource, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield the rows of `X`, or those of the given indices, block by block."""
     n_rows = len(X) if rows is None else len(rows)
     for block in gen_batches(n_rows, max(1, _BLOCK_SIZE // max(X.shape[1], 1))):
         yield X[block if rows is None else rows[block]]
+
+
+def copy_rows(X: RowSource, rows: np.ndarray, copies: np.ndarray) -> None:
+    """Copy the rows of the given indices to the memory of `copies`."""
+    if isinstance(X, np.ndarray):
+        X.take(rows, axis=0, out=copies, mode="clip")  # "raise" would copy twice
+        return
+    n_done = 0
+    for block in row_blocks(X, rows):
+        copies[n_done : n_done + len(block)] = block
+        n_done += len(block)
 
 
 def moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Moments:
@@ -76,7 +96,7 @@ def mean_and_variance(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, squares / len(X)
 
 
-def extremes(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def extremes(X: RowSource, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and the largest value of each column, over the given rows."""
     least, largest = zip(
         *((block.min(axis=0), block.max(axis=0)) for block in row_blocks(X, rows)),

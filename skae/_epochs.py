@@ -1,4 +1,4 @@
-"""What the compiled loop is given: epochs as tensors, computed in NumPy."""
+"""What the compiled loop is given: epochs in parts, as tensors, computed in NumPy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from skae._blocks import aligned, empty_aligned
+from skae._blocks import aligned, copy_rows, empty_aligned
 from skae._corruption import Corruption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skae._blocks import RowSource
     from skae._plan import Data, Program, Settings, Split
 
 # Decay of Adam's moments (Kingma & Ba, 2015), as in Keras.
@@ -29,6 +30,10 @@ STEPS_BY_XLA = 8
 # (Salimans et al., 2017, "Evolution strategies as a scalable alternative to
 # reinforcement learning", share a table to the same end.)
 _N_STARTS = 2**18
+
+# Values that the compiled function is given at once, unless a single turn has more: of
+# many rows only so much is copied.
+_MOST_VALUES = 2**22
 
 # Stands for none, as the compiled function takes one in any case.
 _NO_CORRUPTION = Corruption("", 0.0, np.zeros(1), np.zeros(1))
@@ -53,35 +58,31 @@ class Scalars(NamedTuple):
     feedback: Any
 
 
-class Epoch(NamedTuple):
-    """One epoch, as tensors: the arguments of the compiled function.
+class Part(NamedTuple):
+    """The batches of an epoch, or some of them: the arguments of the compiled function.
 
     What can be computed for a whole epoch is, outside of the graph: on small networks
     the time of a step is the number of its operations. Nor are arguments free.
 
     Attributes
     ----------
-    X : (n_samples, n_features) float32
-    held_out_inputs : (n_held_out, n_features) float32
-        Or `X` itself.
-    batches : (n_turns, n_steps * batch_size) int32
-        Indices of the rows of each batch, of as many batches as there are steps taken
-        at once.
+    rows : (n_turns, n_steps * batch_size, n_features) float32
+        Those of each batch, of as many batches as there are steps taken at once.
     n_taken : (n_turns,) int32
         Batches that there are; the last turn is filled up.
     longer : (n_turns, n_steps) int32
         1 for batches of one row more than the others, which have 0.
     shares : (n_turns, n_steps) float32
-        Of the rows to train on, that are in the batch.
+        Of the epoch's rows, that are in the batch.
     weights : (2, batch_size) float32
         Of the rows of the shorter batches, and of the longer ones: one over their
         number, and 0 where a batch was filled up.
-    held_out : (2, n_batches, batch_size) int32
-        Indices of the rows held out, in `X` and in `held_out_inputs`.
+    held_out, held_out_inputs : (n_batches, batch_size, n_features) float32
+        Rows held out, and what to reconstruct them from. None but in the last part.
     held_out_weights : (n_batches, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
-    train_rows : (n_train,) int32
-        Indices of all rows to train on, if values of other rows are swapped in.
+    donors : (n_donors,) int32
+        Places of rows among those of all turns, if their values are swapped in.
     step_sizes : (n_turns, n_steps) float32
     scalars : (7,) float32
         The `Scalars`.
@@ -95,16 +96,15 @@ class Epoch(NamedTuple):
         Where in it the batches take their own from.
     """
 
-    X: Any
-    held_out_inputs: Any
-    batches: Any
+    rows: Any
     n_taken: Any
     longer: Any
     shares: Any
     weights: Any
     held_out: Any
+    held_out_inputs: Any
     held_out_weights: Any
-    train_rows: Any
+    donors: Any
     step_sizes: Any
     scalars: Any
     replacements: Any
@@ -114,25 +114,24 @@ class Epoch(NamedTuple):
     held_out_starts: Any
 
 
-def epoch_spec(program: Program, n_steps: int) -> Epoch:
+def part_spec(program: Program, n_steps: int) -> Part:
     """Return the types of the tensors.
 
     The number of batches may change without compiling anew. Their size is fixed, which
     spares the graph all arithmetic with shapes.
     """
-    batch_size = program.batch_size
-    rows = tf.TensorSpec((None, program.network.encoder.n_inputs))
-    return Epoch(
-        X=rows,
-        held_out_inputs=rows,
-        batches=tf.TensorSpec((None, n_steps * batch_size), tf.int32),
+    batch_size, n_features = program.batch_size, program.network.encoder.n_inputs
+    held_out = tf.TensorSpec((None, batch_size, n_features))
+    return Part(
+        rows=tf.TensorSpec((None, n_steps * batch_size, n_features)),
         n_taken=tf.TensorSpec((None,), tf.int32),
         longer=tf.TensorSpec((None, n_steps), tf.int32),
         shares=tf.TensorSpec((None, n_steps)),
         weights=tf.TensorSpec((2, batch_size)),
-        held_out=tf.TensorSpec((2, None, batch_size), tf.int32),
+        held_out=held_out,
+        held_out_inputs=held_out,
         held_out_weights=tf.TensorSpec((None, batch_size)),
-        train_rows=tf.TensorSpec((None,), tf.int32),
+        donors=tf.TensorSpec((None,), tf.int32),
         step_sizes=tf.TensorSpec((None, n_steps)),
         scalars=tf.TensorSpec((len(Scalars._fields),)),
         replacements=tf.TensorSpec((2, None)),
@@ -143,62 +142,124 @@ def epoch_spec(program: Program, n_steps: int) -> Epoch:
     )
 
 
+class _Turns(NamedTuple):
+    """The turns of an epoch.
+
+    Attributes
+    ----------
+    batches : ndarray of shape (n_turns, n_steps * batch_size)
+        Indices of the rows.
+    lengths, step_sizes : ndarray of shape (n_turns, n_steps)
+        Of the batches: rows that are not filled up, and 0 where there is no batch.
+    starts : ndarray of shape (n_turns,)
+        As in `Part`.
+    """
+
+    batches: np.ndarray
+    lengths: np.ndarray
+    step_sizes: np.ndarray
+    starts: np.ndarray
+
+
 def prepare_epochs(
     program: Program, settings: Settings, data: Data, rows: Split
-) -> Iterator[Epoch]:
-    """Prepare the epochs one after another, each in an order of its own."""
+) -> Iterator[Iterator[Part]]:
+    """Prepare the epochs one after another, each in an order of its own, part by part.
+
+    The parts of an epoch have their rows in the same memory, one after another.
+    """
     rng = np.random.default_rng(settings.seed)
     batch_size, before_xla = program.batch_size, settings.epochs_before_xla
     lengths = _batch_lengths(len(rows.train), batch_size, settings.fewest_steps)
     n_normals = _n_normals(program, 1 if before_xla is None else STEPS_BY_XLA)
-    epoch = _for_all_epochs(program, settings, data, rows)._replace(
+    corruption = settings.corruption or _NO_CORRUPTION
+    same = Part(*[None] * len(Part._fields))._replace(
         weights=_floats(_batch_weights(lengths.min(), batch_size)),
         normals=_floats(rng.standard_normal(n_normals, dtype=np.float32)),
+        replacements=_floats([corruption.low, corruption.high]),
+        **_held_out(program, settings, data, rows),
     )
     for i in range(settings.n_epochs):
-        if i in (0, before_xla):
-            n_steps = STEPS_BY_XLA if i == before_xla else 1
-            epoch = epoch._replace(**_turns(lengths, n_steps))
+        n_steps = 1 if before_xla is None or i < before_xla else STEPS_BY_XLA
         batches = _batched(rng.permutation(rows.train), lengths, batch_size, n_steps)
         rates = _learning_rates(i, len(lengths), settings)
-        yield epoch._replace(
-            batches=_in_place(batches.reshape(-1, n_steps * batch_size)),
-            step_sizes=_floats(_in_turns(_step_sizes(i, rates), n_steps)),
-            scalars=_floats(_scalars(i, rates, settings)),
-            seed=_integers(rng.integers(2**31 - 1, size=2)),
-            starts=_integers(rng.integers(_N_STARTS, size=len(lengths))[::n_steps]),
+        same = same._replace(seed=rng.integers(2**31 - 1, size=2))
+        turns = _Turns(
+            batches.reshape(-1, n_steps * batch_size),
+            _in_turns(lengths, n_steps),
+            _in_turns(_step_sizes(i, rates), n_steps),
+            rng.integers(_N_STARTS, size=len(lengths))[::n_steps],
         )
-        del batches  # before the next ones are made
+        yield _parts(program, same, turns, _scalars(i, rates, settings), data.X)
+        del batches, turns  # before the next ones are made
 
 
-def _for_all_epochs(
+def _parts(
+    program: Program, same: Part, turns: _Turns, scalars: Scalars, X: RowSource
+) -> Iterator[Part]:
+    """Cut an epoch into parts, and add what they have the `same`."""
+    n_turns, n_rows = turns.batches.shape
+    n_features = X.shape[1]
+    n_at_once = min(max(1, _MOST_VALUES // (n_rows * n_features)), n_turns)
+    memory = empty_aligned((n_at_once, n_rows, n_features))
+    n_in_all, shorter = turns.lengths.sum(), turns.lengths[turns.lengths > 0].min()
+    for begin in range(0, n_turns, n_at_once):
+        end = begin + n_at_once
+        batches, lengths, step_sizes, starts = (of_all[begin:end] for of_all in turns)
+        rows = memory[: len(batches)]
+        copy_rows(X, batches.ravel(), rows.reshape(-1, n_features))
+        part = same._replace(
+            rows=_in_place(rows),
+            n_taken=_integers((lengths > 0).sum(axis=1)),
+            longer=_integers(lengths > shorter),
+            shares=_floats(lengths / n_in_all),
+            donors=_integers(_donors(program, lengths)),
+            step_sizes=_floats(step_sizes),
+            scalars=_floats(scalars if begin == 0 else scalars._replace(decay=0.0)),
+            seed=_integers(same.seed + np.array([0, begin])),
+            starts=_integers(starts),
+        )
+        yield part if end >= n_turns else _without_held_out(part)
+
+
+def _donors(program: Program, lengths: np.ndarray) -> np.ndarray:
+    """Return the places of rows that are not filled up, if their values are needed."""
+    if program.noise != "swap":
+        return np.zeros(1)
+    return np.flatnonzero(np.arange(program.batch_size) < lengths.reshape(-1, 1))
+
+
+def _held_out(
     program: Program, settings: Settings, data: Data, rows: Split
-) -> Epoch:
-    """Return an epoch with what depends on neither its batches nor its number."""
+) -> dict[str, tf.Tensor]:
+    """Return what a part says of the rows held out."""
     rng = np.random.default_rng((*settings.seed, _HELD_OUT_SEED))
-    n_held_out = len(rows.held_out)
+    n_held_out, shape = len(rows.held_out), (program.batch_size, data.X.shape[1])
     lengths = _batch_lengths(n_held_out, program.batch_size)
-    X = _in_place(data.X)
-    if data.held_out_inputs is None:
-        held_out_inputs, places = X, rows.held_out
-    else:
-        held_out_inputs = tf.constant(data.held_out_inputs)
-        places = np.arange(n_held_out)
-    held_out, places, mask = (
+    batches, places, mask = (
         _batched(values, lengths, program.batch_size)
-        for values in (rows.held_out, places, np.ones(n_held_out))
+        for values in (rows.held_out, np.arange(n_held_out), np.ones(n_held_out))
     )
-    corruption = settings.corruption or _NO_CORRUPTION
-    empty = Epoch(*[None] * len(Epoch._fields))
-    return empty._replace(
-        X=X,
-        held_out_inputs=held_out_inputs,
-        held_out=_integers([held_out, places]),
-        held_out_weights=_floats(mask / max(n_held_out, 1)),
-        held_out_starts=_integers(rng.integers(_N_STARTS, size=len(mask))),
-        train_rows=_integers(rows.train if program.noise == "swap" else rows.train[:1]),
-        replacements=_floats([corruption.low, corruption.high]),
-    )
+
+    def batched(X: RowSource, places: np.ndarray) -> tf.Tensor:
+        copies = empty_aligned((len(places), *shape))
+        copy_rows(X, places.ravel(), copies.reshape(-1, shape[1]))
+        return _in_place(copies)
+
+    held_out = inputs = batched(data.X, batches)
+    if data.held_out_inputs is not None:
+        inputs = batched(data.held_out_inputs, places)
+    return {
+        "held_out": held_out,
+        "held_out_inputs": inputs,
+        "held_out_weights": _floats(mask / max(n_held_out, 1)),
+        "held_out_starts": _integers(rng.integers(_N_STARTS, size=len(mask))),
+    }
+
+
+def _without_held_out(part: Part) -> Part:
+    fields = [name for name in Part._fields if name.startswith("held_out")]
+    return part._replace(**{name: getattr(part, name)[:0] for name in fields})
 
 
 def _n_normals(program: Program, n_steps: int) -> int:
@@ -251,19 +312,11 @@ def _batched(
     return batches
 
 
-def _turns(lengths: np.ndarray, n_steps: int) -> dict[str, tf.Tensor]:
-    """Return what an epoch says of its batches, which have these lengths."""
-    starts = np.arange(0, len(lengths), n_steps)
-    return {
-        "n_taken": _integers(np.minimum(n_steps, len(lengths) - starts)),
-        "longer": _integers(_in_turns(lengths > lengths.min(), n_steps)),
-        "shares": _floats(_in_turns(lengths / lengths.sum(), n_steps)),
-    }
-
-
 def _in_turns(values: np.ndarray, n_steps: int) -> np.ndarray:
     """Arrange what there is one of for each batch, filled up with zeros."""
-    return np.pad(values, (0, -len(values) % n_steps)).reshape(-1, n_steps)
+    turns = np.zeros((-(-len(values) // n_steps), n_steps), values.dtype)
+    turns.reshape(-1)[: len(values)] = values
+    return turns
 
 
 def _batch_weights(n_rows: int, batch_size: int) -> np.ndarray:
@@ -272,20 +325,20 @@ def _batch_weights(n_rows: int, batch_size: int) -> np.ndarray:
     return (np.arange(batch_size) < both) / both
 
 
-def _in_place(values: np.ndarray) -> tf.Tensor:
-    """Return a tensor in the memory of the array, if that is as TensorFlow needs it.
-
-    TensorFlow itself would copy it, and for a moment need twice as much again.
-    """
-    return tf.experimental.dlpack.from_dlpack(aligned(values).__dlpack__())
-
-
 def _integers(values: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(np.asarray(values, dtype=np.int32))
+    return _in_place(np.asarray(values, dtype=np.int32))
 
 
 def _floats(values: Any) -> tf.Tensor:
-    return tf.convert_to_tensor(np.asarray(values, dtype=np.float32))
+    return _in_place(np.asarray(values, dtype=np.float32))
+
+
+def _in_place(values: np.ndarray) -> tf.Tensor:
+    """Return a tensor in the memory of the array, if that is as TensorFlow needs it.
+
+    TensorFlow itself would copy it, and take ten times as long for a few values.
+    """
+    return tf.experimental.dlpack.from_dlpack(aligned(values).__dlpack__())
 
 
 def _learning_rates(i: int, n_batches: int, settings: Settings) -> np.ndarray:

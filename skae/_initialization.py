@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from skae._network import (
     Weights,
     dense_network,
 )
+
+if TYPE_CHECKING:
+    from skae._blocks import RowSource
 
 # Directions whose standard deviation is below this share of the largest are noise of
 # single precision, in which the network trains: they start like spare ones.
@@ -86,7 +90,7 @@ class PrincipalAxes:
 
 
 def principal_axes(
-    X: np.ndarray,
+    X: RowSource,
     n_components: int,
     exact: bool = True,
     rows: np.ndarray | None = None,
@@ -95,7 +99,7 @@ def principal_axes(
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : RowSource of shape (n_samples, n_features)
     n_components : int
         May exceed what `X` has; the spare components are zero.
     exact : bool
@@ -110,7 +114,9 @@ def principal_axes(
     if very_many or (n_samples > n_features and not exact):
         mean, directions, variances = _by_covariance(X, rows)
     else:
-        mean, directions, variances = _by_decomposition(X if rows is None else X[rows])
+        mean, directions, variances = _by_decomposition(
+            X[:] if rows is None else X[rows]
+        )
     n_found = min(n_components, len(variances))
     spare = n_components - n_found
     total = max(variances.sum(), np.finfo(np.float64).tiny)
@@ -130,7 +136,7 @@ def principal_axes(
 
 
 def _by_covariance(
-    X: np.ndarray, rows: np.ndarray | None
+    X: RowSource, rows: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the mean, the directions, and the variances along them."""
     found = moments((block, block) for block in row_blocks(X, rows))

@@ -11,6 +11,7 @@ from skae._ordering import ordered_network
 if TYPE_CHECKING:
     import numpy as np
 
+    from skae._blocks import RowSource
     from skae._corruption import Corruption
     from skae._network import Arrays, Network, Weights
 
@@ -234,13 +235,12 @@ class Data(NamedTuple):
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features), float32
-        Its memory is used in place; see `empty_aligned`.
+    X : RowSource of shape (n_samples, n_features), float32
     held_out_inputs : ndarray of shape (n_held_out, n_features), float32, or None
         `None` stands for the rows themselves.
     """
 
-    X: np.ndarray
+    X: RowSource
     held_out_inputs: np.ndarray | None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._blocks import empty_aligned, extremes, mean_and_variance, row_blocks
+from skae._blocks import extremes, mean_and_variance, row_blocks
 from skae._corruption import Corruption, corrupt
 from skae._initialization import (
     PrincipalAxes,
@@ -36,10 +36,15 @@ from skae._plan import (
     divergence_advice,
 )
 from skae._tensorflow import import_with_tensorflow
-from skae._units import Affine, Units, change_units
+from skae._units import Affine, RowsInUnits, Units, change_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from skae._blocks import RowSource
+
+# So many values are put into the units of training once, and not at each epoch anew.
+_FEW_VALUES = 2**22
 
 # The constants below are judged by `python -m benchmarks full --only quality`.
 
@@ -83,7 +88,7 @@ class Prepared(NamedTuple):
     """The rows to fit, in their own units (`X`) and in those of training (`Z`)."""
 
     X: np.ndarray
-    Z: np.ndarray
+    Z: RowSource
     mean: np.ndarray
     scale: float
 
@@ -108,13 +113,9 @@ def all_rows(data: Prepared) -> Split:
 
 def prepare(plan: FitPlan, X: np.ndarray, mean: np.ndarray, scale: float) -> Prepared:
     units = input_units(plan, mean, scale)
-    to_training = None if units is None else units.inverse()
-    Z = empty_aligned(X.shape)
-    n_done = 0
-    for block in row_blocks(X):
-        done = slice(n_done, n_done + len(block))
-        Z[done] = block if to_training is None else to_training(block)
-        n_done = done.stop
+    Z: RowSource = RowsInUnits(X, units and units.inverse())
+    if X.size <= _FEW_VALUES:
+        Z = np.concatenate([*row_blocks(Z)])
     return Prepared(X, Z, mean, scale)
 
 
@@ -308,7 +309,8 @@ def _corrupted(plan: FitPlan, data: Prepared, noise: Noise, split: Split) -> np.
     corruption = _corruption(plan, data, noise, split)
     rng = np.random.default_rng(plan.seeds.validation)
     rows = data.Z[_judged_rows(split)]
-    inputs: np.ndarray = corrupt(corruption, rows, data.Z[split.train], rng)
+    donors = data.Z[split.train if noise.kind == "swap" else split.train[:0]]
+    inputs: np.ndarray = corrupt(corruption, rows, donors, rng)
     return inputs
 
 

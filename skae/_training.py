@@ -2,7 +2,7 @@
 
 ``train`` leases a compiled program, runs epochs until a rule stops them, and returns
 plain arrays. Each rung is one level of abstraction: ``train``, ``_run_epochs``,
-``CompiledProgram.run_epoch``, ``CompiledProgram._trace_epoch``.
+``CompiledProgram.run_epoch``, ``CompiledProgram._trace_part``.
 """
 
 from __future__ import annotations
@@ -19,12 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._corruption import add_gaussian, replace_values
-from skae._epochs import (
-    Epoch,
-    Scalars,
-    epoch_spec,
-    prepare_epochs,
-)
+from skae._epochs import Part, Scalars, part_spec, prepare_epochs
 from skae._graphs import for_each, run_as_traced
 from skae._logging import logger
 from skae._network import Weights
@@ -41,7 +36,7 @@ from skae._plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from skae._optimizer import State
 
@@ -86,9 +81,8 @@ def _run_epochs(
     epochs = prepare_epochs(compiled.program, settings, data, rows)
     progress = _Progress(compiled, settings, len(rows.held_out) > 0)
     try:
-        for epoch in epochs:
-            progress.note(compiled.run_epoch(epoch))
-            del epoch  # before the next one is made
+        for parts in epochs:
+            progress.note(compiled.run_epoch(parts))
             if progress.should_stop:
                 break
     except KeyboardInterrupt:
@@ -225,10 +219,10 @@ class CompiledProgram:
         self._slots = make_slots(program.network)
         self._turn = tf.function(self._trace_turn, jit_compile=True, autograph=False)
         # By the number of steps that are taken at once.
-        self._epochs = {1: self._compile(1)}
+        self._runs = {1: self._compile(1)}
 
-    def _compile(self, n_steps: int) -> Callable[[Epoch], list[tf.Tensor]]:
-        return run_as_traced(self._trace_epoch, epoch_spec(self.program, n_steps))
+    def _compile(self, n_steps: int) -> Callable[[Part], list[tf.Tensor]]:
+        return run_as_traced(self._trace_part, part_spec(self.program, n_steps))
 
     def reset(self, weights: Weights) -> None:
         """Set the weights and forget the optimizer's moments."""
@@ -249,15 +243,19 @@ class CompiledProgram:
                 arrays[place] = part.reshape(self._shapes[place])
         return self.program.network.split(arrays)
 
-    def run_epoch(self, now: Epoch) -> Trace:
+    def run_epoch(self, parts: Iterable[Part]) -> Trace:
         """Take one optimizer step a batch."""
-        n_steps = now.shares.shape[1]
-        if n_steps not in self._epochs:
-            self._epochs[n_steps] = self._compile(n_steps)
-        terms, val_terms, *values = self._epochs[n_steps](now)
-        return Trace(terms.numpy(), val_terms.numpy(), values)
+        terms: Any = 0
+        val_terms: Any = 0
+        for part in parts:
+            n_steps = part.shares.shape[1]
+            if n_steps not in self._runs:
+                self._runs[n_steps] = self._compile(n_steps)
+            of_part, val_of_part, *values = self._runs[n_steps](part)
+            terms, val_terms = terms + of_part.numpy(), val_terms + val_of_part.numpy()
+        return Trace(terms, val_terms, values)
 
-    def _trace_epoch(self, now: Epoch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def _trace_part(self, now: Part) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Return what a `Trace` is made of."""
         scalars = Scalars(*tf.unstack(now.scalars))
         # Decoupled from the gradient (Loshchilov & Hutter, 2019), once an epoch.
@@ -270,7 +268,7 @@ class CompiledProgram:
         return mean_terms, self._validate(now, scalars, values), values
 
     def _step_by_step(
-        self, now: Epoch, scalars: Scalars
+        self, now: Part, scalars: Scalars
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Return the terms of each batch, and the weights after the last one."""
 
@@ -290,12 +288,10 @@ class CompiledProgram:
             ]
 
         values = [slot.values.read_value() for slot in self._slots]
-        return for_each(
-            tf.shape(now.batches)[0], train, (self.objective.n_terms,), values
-        )
+        return for_each(tf.shape(now.rows)[0], train, (self.objective.n_terms,), values)
 
     def _many_at_once(
-        self, now: Epoch, scalars: Scalars
+        self, now: Part, scalars: Scalars
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Do the same by turns of some steps, each compiled by XLA as one operation.
 
@@ -311,7 +307,7 @@ class CompiledProgram:
 
         shape = (now.shares.shape[1], self.objective.n_terms)
         states = [slot.read() for slot in self._slots]
-        terms, states = for_each(tf.shape(now.batches)[0], train, shape, states)
+        terms, states = for_each(tf.shape(now.rows)[0], train, shape, states)
         for slot, state in zip(self._slots, states, strict=True):
             slot.assign(state)
         return tf.reshape(terms, (-1, self.objective.n_terms)), [
@@ -355,28 +351,27 @@ class CompiledProgram:
         return terms, tape.gradient(loss, values)
 
     def _validate(
-        self, now: Epoch, scalars: Scalars, values: list[tf.Tensor]
+        self, now: Part, scalars: Scalars, values: list[tf.Tensor]
     ) -> tf.Tensor:
         """Return the terms of the rows held out."""
-        held_out, places = tf.unstack(now.held_out)
         tensors = self._cut_up(values)
 
         def validate(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            targets = tf.gather(now.X, tf.gather(held_out, i))
-            inputs = tf.gather(now.held_out_inputs, tf.gather(places, i))
+            targets = tf.gather(now.held_out, i)
+            inputs = tf.gather(now.held_out_inputs, i)
             weights = tf.gather(now.held_out_weights, i)[tf.newaxis]
             normals = _Normals(now.normals, tf.gather(now.held_out_starts, i))
             batch = Batch(targets, inputs, weights, self._code_normal(targets, normals))
             return self.objective.terms(tensors, batch, scalars), values
 
         terms, _ = for_each(
-            tf.shape(held_out)[0], validate, (self.objective.n_terms,), values
+            tf.shape(now.held_out)[0], validate, (self.objective.n_terms,), values
         )
         return tf.reduce_sum(terms, axis=0)
 
-    def _batch(self, now: Epoch, scalars: Scalars, i: tf.Tensor) -> Batch:
+    def _batch(self, now: Part, scalars: Scalars, i: tf.Tensor) -> Batch:
         """Gather a batch, or those of the steps that are taken at once."""
-        rows = tf.gather(now.X, tf.gather(now.batches, i))
+        rows = tf.gather(now.rows, i)
         normals = _Normals(now.normals, tf.gather(now.starts, i))
         inputs = self._inputs(rows, now, scalars, normals, i)
         weights = tf.gather(now.weights, tf.gather(now.longer, i))
@@ -402,7 +397,7 @@ class CompiledProgram:
     def _inputs(
         self,
         rows: tf.Tensor,
-        now: Epoch,
+        now: Part,
         scalars: Scalars,
         normals: _Normals,
         i: tf.Tensor,
@@ -420,7 +415,7 @@ class CompiledProgram:
         return inputs
 
     def _replaced(
-        self, rows: tf.Tensor, now: Epoch, level: tf.Tensor, seed: tf.Tensor
+        self, rows: tf.Tensor, now: Part, level: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         shape = tf.shape(rows)
         uniform = tf.random.stateless_uniform(shape, seed)
@@ -429,13 +424,14 @@ class CompiledProgram:
             low = high = self._swapped(shape, now, seed + _DONOR_SEED)
         return replace_values(keras.ops, rows, uniform, level, (low, high))
 
-    def _swapped(self, shape: tf.Tensor, now: Epoch, seed: tf.Tensor) -> tf.Tensor:
-        """Draw values of each feature from all rows to train on."""
-        n_rows = tf.shape(now.train_rows)[0]
+    def _swapped(self, shape: tf.Tensor, now: Part, seed: tf.Tensor) -> tf.Tensor:
+        """Draw values of each feature from the rows of the part."""
+        n_rows = tf.shape(now.donors)[0]
         chosen = tf.random.stateless_uniform(shape, seed, 0, n_rows, tf.int32)
-        rows = tf.gather(now.train_rows, chosen)
+        donors = tf.gather(now.donors, chosen)
         features = tf.broadcast_to(tf.range(shape[1]), shape)
-        return tf.gather_nd(now.X, tf.stack([rows, features], axis=-1))
+        rows = tf.reshape(now.rows, (-1, now.rows.shape[-1]))
+        return tf.gather_nd(rows, tf.stack([donors, features], axis=-1))
 
     def _cut_up(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
         """Cut the values of the slots into tensors of the network's shapes."""

@@ -41,6 +41,30 @@ class Affine:
         return Affine(inverse, -_product(self.shift, inverse))
 
 
+class RowsInUnits:
+    """Rows in other units, and of single precision, computed where they are asked for.
+
+    They are a `RowSource`, but no copy of all of them is made.
+    """
+
+    def __init__(self, X: np.ndarray, units: Affine | None) -> None:
+        self.shape = X.shape
+        self._X = X
+        # As precise as the rows are: double would take several times as long.
+        self._units = units and Affine(units.matrix, units.shift.astype(X.dtype))
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        # Four times as quick as an index, of many rows.
+        by_index = isinstance(rows, np.ndarray)
+        found = self._X.take(rows, axis=0) if by_index else self._X[rows]
+        if self._units is not None:
+            found = self._units(found)
+        return found.astype(np.float32, copy=False)
+
+
 def _product(a: Any, b: Any) -> Any:
     return a * b if isinstance(a, float) or isinstance(b, float) else a @ b
 

@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -53,7 +55,7 @@ def test_swap_takes_the_values_of_the_same_feature():
 
 
 def training_of(noise, level, rows, batch_size, seed=0):
-    """Return a compiled program with its first epochs, at a rate of nearly nothing."""
+    """Return a compiled program and the parts of its epochs, at a rate of nearly 0."""
     from skae._epochs import prepare_epochs
     from skae._initialization import pca_start, principal_axes
     from skae._network import Activations, dense_network
@@ -74,7 +76,8 @@ def training_of(noise, level, rows, batch_size, seed=0):
     split = Split(places, places[:0])
     compiled = CompiledProgram(program)
     compiled.reset(pca_start(network, principal_axes(rows, 1), seed=0))
-    return compiled, prepare_epochs(program, settings, Data(rows, None), split)
+    epochs = prepare_epochs(program, settings, Data(rows, None), split)
+    return compiled, chain.from_iterable(epochs)
 
 
 def as_trained(noise, level, rows, seed=0):
@@ -84,11 +87,11 @@ def as_trained(noise, level, rows, seed=0):
     from skae._epochs import Scalars
     from skae._training import _Normals
 
-    compiled, epochs = training_of(noise, level, rows, len(rows), seed)
-    epoch = next(epochs)
-    scalars = Scalars(*tf.unstack(epoch.scalars))
-    normals = _Normals(epoch.normals, epoch.starts[0])
-    return compiled._inputs(tf.constant(rows), epoch, scalars, normals, 0).numpy()
+    compiled, parts = training_of(noise, level, rows, len(rows), seed)
+    part = next(parts)
+    scalars = Scalars(*tf.unstack(part.scalars))
+    normals = _Normals(part.normals, part.starts[0])
+    return compiled._inputs(tf.constant(rows), part, scalars, normals, 0).numpy()
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "masking"])
@@ -97,16 +100,16 @@ def test_noise_is_drawn_anew_in_every_batch(noise):
     rows = np.tile(np.arange(1.0, 65.0, dtype=np.float32), (128, 1))
     rows[:, 0] = np.tile([1, -1], 64)
     rows[:, 1] = np.tile([1, -1], 64)
-    compiled, epochs = training_of(noise, 0.3, rows, batch_size=64)
+    compiled, parts = training_of(noise, 0.3, rows, batch_size=64)
     losses = []
-    for epoch in epochs:
-        first = epoch._replace(
-            batches=epoch.batches[:1],
-            longer=epoch.longer[:1],
-            shares=epoch.shares[:1],
-            step_sizes=epoch.step_sizes[:1],
+    for part in parts:
+        first = part._replace(
+            rows=part.rows[:1],
+            longer=part.longer[:1],
+            shares=part.shares[:1],
+            step_sizes=part.step_sizes[:1],
         )
-        losses += [compiled.run_epoch(now).terms for now in (epoch, first)]
+        losses += [compiled.run_epoch([now]).terms for now in (part, first)]
     assert len(np.unique(losses)) == 4
 
 

@@ -81,7 +81,7 @@ def fit_by_xla(monkeypatch):
 def steps_taken_at_once():
     from skae._training import _idle_programs
 
-    return {n for compiled in _idle_programs.values() for n in compiled._epochs}
+    return {n for compiled in _idle_programs.values() for n in compiled._runs}
 
 
 def test_folds_and_scalar_settings_share_one_compilation(digits, make):
@@ -227,11 +227,13 @@ def leap(monkeypatch):
     epochs = []
 
     def leap_in(epoch):
-        def run(compiled, now):
-            epochs.append(now)
+        def run(compiled, parts):
+            epochs.append(epoch)
             if len(epochs) == epoch:
-                now = now._replace(step_sizes=now.step_sizes * 1e30)
-            return run_epoch(compiled, now)
+                parts = (
+                    part._replace(step_sizes=part.step_sizes * 1e30) for part in parts
+                )
+            return run_epoch(compiled, parts)
 
         monkeypatch.setattr(CompiledProgram, "run_epoch", run)
 
@@ -305,6 +307,49 @@ def test_noise_by_xla_is_as_strong(digits, fit_by_xla, make_other):
     one_by_one = clone(model).fit(digits).history_["loss"]
     by_xla = fit_by_xla(model, digits).history_["loss"]
     np.testing.assert_allclose(by_xla[-1], one_by_one[-1], rtol=0.02, atol=0.01)
+
+
+@pytest.mark.parametrize("make_other", [DenseAE, SparseAE, DenoisingAE])
+@pytest.mark.parametrize("by_xla", [False, True])
+def test_many_rows_are_trained_on_in_parts(
+    digits, fit_by_xla, monkeypatch, make_other, by_xla
+):
+    """Then there is no copy of all of them, and the fit is the same."""
+    settings = {"hidden_layer_sizes": (8,), "max_iter": 5, "batch_size": 100}
+    model = make_other(3, random_state=0, alpha=0.1, **settings)
+
+    def fit():
+        other = clone(model)
+        return fit_by_xla(other, digits) if by_xla else other.fit(digits)
+
+    whole = fit()
+    monkeypatch.setattr("skae._runs._FEW_VALUES", 0)
+    monkeypatch.setattr("skae._epochs._MOST_VALUES", 250 * 64)
+    in_parts = fit()
+    for name, losses in whole.history_.items():
+        np.testing.assert_allclose(in_parts.history_[name], losses, rtol=1e-5)
+    np.testing.assert_array_equal(in_parts.transform(digits), whole.transform(digits))
+
+
+def test_values_are_swapped_with_all_other_rows_of_the_part():
+    from skae._corruption import Corruption
+    from skae._epochs import prepare_epochs
+    from skae._network import Activations, dense_network
+    from skae._plan import Data, Program, Settings, Split
+
+    linear = Activations("linear", "linear", "linear")
+    network = dense_network((1, 1), linear, shortcut=False)
+    program = Program(network, "squared_error", 4, False, "swap")
+    none = np.zeros(1)
+    corruption = Corruption("swap", 0.5, none, none)
+    settings = Settings(
+        *[1e-3, 1, True, 0.0, 0.0, 0.0, None, (0,), False], corruption=corruption
+    )
+    X = np.arange(11, dtype=np.float32)[:, np.newaxis]
+    split = Split(np.arange(1, 11, dtype=np.int32), np.zeros(1, np.int32))
+    ((part,),) = prepare_epochs(program, settings, Data(X, None), split)
+    donors = part.rows.numpy().ravel()[part.donors.numpy()]
+    np.testing.assert_array_equal(np.sort(donors), X[1:].ravel())
 
 
 def test_little_work_is_not_compiled_by_xla(digits, make, monkeypatch):
