@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from skae._keras_backend import StackLayers
 from skae._losses import LOSSES, finite_log_variance, kl_to_prior, kl_to_share, l1
-from skae._ordering import Nesting, nesting
+from skae._ordering import Nesting, codes_of_views, nesting
 from skae._training_operations import TRAINING
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ class Batch(NamedTuple):
             for field in self
         ]
 
+    def halves(self) -> list[Batch]:
+        """Return the first and the second half of a batch without normal numbers."""
+        targets, inputs = (tf.split(rows, 2) for rows in (self.targets, self.inputs))
+        weights = tf.split(self.weights, 2, axis=1)
+        return [
+            Batch(*half, None) for half in zip(targets, inputs, weights, strict=True)
+        ]
+
 
 class Objective:
     """A network in Keras's layers, and the loss that its weights are trained on.
@@ -62,7 +70,7 @@ class Objective:
         self._nesting = None
         if program.ordered:
             n_components = network.encoder.n_outputs
-            self._nesting = nesting(n_components, program.batch_size)
+            self._nesting = nesting(n_components, program.batch_size // 2)
             self.n_terms = len(self._nesting.weights)
         self._encoder = StackLayers(network.encoder.pooled_early(), "encoder", TRAINING)
         self._decoder = StackLayers(network.decoder.pooled_early(), "decoder", TRAINING)
@@ -133,19 +141,12 @@ class Objective:
         self, batch: Batch, nesting: Nesting, feedback: tf.Tensor
     ) -> tf.Tensor:
         """Decode from codes that are cut off; return the mean error of each group."""
-        kept, shares = (values.astype(np.float32) for values in nesting.views)
-        code = tf.tile(self._encoder(batch.inputs), (nesting.copies, 1))
-        # Codes before the row's own learn less from it, at first.
-        held = tf.stop_gradient(code)
-        own = nesting.own.astype(np.float32)
-        code = held + (own + (1.0 - own) * feedback) * (code - held)
-        views = tf.reshape(code[:, tf.newaxis] * kept, (len(kept), -1))
-        outputs = self._decoder(tf.concat([views, shares], axis=1))
-        targets = tf.tile(batch.targets, (nesting.copies, 1))
-        losses = LOSSES[self._program.loss](keras.ops, targets, outputs)
-        groups = nesting.groups * tf.tile(batch.weights, (1, nesting.copies))
-        errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
-        weights = tf.reduce_sum(groups, axis=1)
+        # On small networks few operations are long enough to be shared among the
+        # processors. Halves of a batch do not wait for each other, and so are.
+        halves = [
+            self._sums_of_groups(half, nesting, feedback) for half in batch.halves()
+        ]
+        errors, weights = (tf.add_n(sums) for sums in zip(*halves, strict=True))
         # A few rows may leave a group without any: it takes the mean of the others.
         errors = tf.where(
             weights > 0,
@@ -153,3 +154,22 @@ class Objective:
             tf.reduce_sum(errors) / tf.reduce_sum(weights),
         )
         return errors * tf.reduce_sum(batch.weights)
+
+    def _sums_of_groups(
+        self, batch: Batch, nesting: Nesting, feedback: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the weighted sum of each group's errors, and that of its weights."""
+        kept, shares = (values.astype(np.float32) for values in nesting.views)
+        code = tf.tile(self._encoder(batch.inputs), (nesting.copies, 1))
+        # Codes before the row's own learn less from it, at first.
+        held = tf.stop_gradient(code)
+        own = nesting.own.astype(np.float32)
+        code = held + (own + (1.0 - own) * feedback) * (code - held)
+        seen = np.arange(code.shape[1])[:, np.newaxis] == codes_of_views(code.shape[1])
+        views = tf.matmul(code, seen.astype(np.float32)) * kept
+        outputs = self._decoder(tf.concat([views, shares], axis=1))
+        targets = tf.tile(batch.targets, (nesting.copies, 1))
+        losses = LOSSES[self._program.loss](keras.ops, targets, outputs)
+        groups = nesting.groups * tf.tile(batch.weights, (1, nesting.copies))
+        errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
+        return errors, tf.reduce_sum(groups, axis=1)

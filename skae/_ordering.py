@@ -6,8 +6,8 @@ dropout"). A decoder that has to guess the cut wastes its layers on that, so it 
 its first layer and its linear path have a kernel and a bias for each *level*, which are
 the powers of two up to the number of codes, and between two levels mixtures of theirs.
 
-To Keras this is an ordinary stack on wide inputs, which `views` describes: the code,
-once a level, and then the shares of the levels. At any one cut it folds into an
+To Keras this is an ordinary stack on wide inputs, which `views` describes: once a level
+the codes up to it, and then the shares of the levels. At any one cut it folds into an
 ordinary decoder of as many codes (`decoder_at`).
 """
 
@@ -39,21 +39,20 @@ def levels(n_components: int) -> tuple[int, ...]:
 
 def ordered_network(network: Network) -> Network:
     """Return a dense network whose decoder takes `views` of its codes."""
-    n_components = network.encoder.n_outputs
-    n_levels = len(levels(n_components))
+    ends = levels(network.encoder.n_outputs)
     first, *others = network.decoder.layers
     assert isinstance(first, Dense)
-    wide = replace(first, n_inputs=n_levels * (n_components + 1))
+    wide = replace(first, n_inputs=sum(ends) + len(ends))
     return Network(network.encoder, replace(network.decoder, layers=(wide, *others)))
 
 
 def ordered_start(network: Network, weights: Weights) -> Weights:
     """Return weights for `ordered_network` with which no level differs from others."""
-    n_levels = len(levels(network.encoder.n_outputs))
+    ends = levels(network.encoder.n_outputs)
 
     def widened(kernel: np.ndarray) -> np.ndarray:
-        biases = np.zeros((n_levels, kernel.shape[1]))
-        return np.concatenate([np.tile(kernel, (n_levels, 1)), biases])
+        biases = np.zeros((len(ends), kernel.shape[1]))
+        return np.concatenate([*(kernel[:end] for end in ends), biases])
 
     parts = network.decoder.split(weights.decoder)
     layers = [widened(parts.layers[0]), *parts.layers[1:]]
@@ -66,8 +65,8 @@ class Views(NamedTuple):
 
     Attributes
     ----------
-    kept : ndarray of shape (n_rows, n_levels, n_components)
-        What the code is multiplied by, once a level.
+    kept : ndarray of shape (n_rows, n_views)
+        What the codes of `codes_of_views` are multiplied by.
     shares : ndarray of shape (n_rows, n_levels)
         Those of the levels.
     """
@@ -77,17 +76,32 @@ class Views(NamedTuple):
 
 
 def views(n_components: int, cuts: np.ndarray) -> Views:
-    """Describe the decoder's inputs for codes of which the first `cuts` are kept."""
+    """Describe the decoder's inputs for codes of which the first `cuts` are kept.
+
+    Between two levels these share the codes up to the lower one. The others are seen by
+    the upper one alone.
+    """
     ends = np.array(levels(n_components))
-    level = np.searchsorted(ends, cuts)
-    before = np.where(level > 0, ends[level - 1], 0)
-    share = (cuts - before) / (ends[level] - before)
+    upper = np.searchsorted(ends, cuts)
+    lower = np.where(upper > 0, ends[upper - 1], 0)
+    share = (cuts - lower) / (ends[upper] - lower)
     shares = np.zeros((len(cuts), len(ends)))
     rows = np.arange(len(cuts))
-    shares[rows, level - 1] = 1 - share
-    shares[rows, level] = share
-    kept = np.arange(n_components) < cuts[:, np.newaxis]
-    return Views(shares[:, :, np.newaxis] * kept[:, np.newaxis], shares)
+    shares[rows, upper - 1] = 1 - share
+    shares[rows, upper] = share
+    level_of = np.repeat(np.arange(len(ends)), ends)
+    codes = codes_of_views(n_components)
+    kept = np.where(
+        codes < lower[:, np.newaxis],
+        shares[:, level_of],
+        (level_of == upper[:, np.newaxis]) & (codes < cuts[:, np.newaxis]),
+    )
+    return Views(kept, shares)
+
+
+def codes_of_views(n_components: int) -> np.ndarray:
+    """Return the places of the codes that the decoder takes, once a level."""
+    return np.concatenate([np.arange(end) for end in levels(n_components)])
 
 
 class Nesting(NamedTuple):
@@ -190,13 +204,12 @@ def decoder_at(
     stack: Stack, arrays: Arrays, n_components: int, cut: int
 ) -> tuple[Stack, Arrays]:
     """Fold the decoder of an `ordered_network` into that of its first codes."""
-    (shares,) = views(n_components, np.array([cut])).shares
-    n_levels = len(shares)
+    (kept,), (shares,) = views(n_components, np.array([cut]))
+    of_code = np.arange(cut)[:, np.newaxis] == codes_of_views(n_components)
 
     def folded(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        codes, biases = np.split(kernel, [n_levels * n_components])
-        by_level = codes.reshape(n_levels, n_components, -1)[:, :cut]
-        return np.tensordot(shares, by_level, 1), shares @ biases
+        by_view, biases = np.split(kernel, [len(kept)])
+        return (of_code * kept) @ by_view, shares @ biases
 
     first = stack.layers[0]
     assert isinstance(first, Dense)

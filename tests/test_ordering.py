@@ -6,6 +6,7 @@ from skae._initialization import random_weights
 from skae._network import Activations, dense_network
 from skae._numpy_backend import forward
 from skae._ordering import (
+    codes_of_views,
     cut_decoder,
     decoder_at,
     levels,
@@ -41,8 +42,8 @@ def test_ordered_decoder_folds_into_that_of_the_first_codes(plain, cut):
     arrays = [array + 0.1 for array in arrays]
     codes = np.random.default_rng(0).normal(size=(20, N_COMPONENTS))
     kept, shares = views(N_COMPONENTS, np.full(len(codes), cut))
-    inputs = (codes[:, np.newaxis] * kept).reshape(len(codes), -1)
-    expected = forward(wide, arrays, np.hstack([inputs, shares]))
+    seen = codes[:, codes_of_views(N_COMPONENTS)] * kept
+    expected = forward(wide, arrays, np.hstack([seen, shares]))
     folded = decoder_at(wide, arrays, N_COMPONENTS, cut)
     np.testing.assert_allclose(forward(*folded, codes[:, :cut]), expected, atol=1e-12)
 
@@ -62,9 +63,15 @@ def test_ordered_training_starts_as_the_plain_network_with_codes_at_zero(cut):
     np.testing.assert_allclose(forward(*shorter, codes[:, :cut]), expected, atol=1e-12)
 
 
+def n_kept_of(views, n_components):
+    """Return the number of codes that any level sees of a row."""
+    seen = (views.kept > 0) * (codes_of_views(n_components) + 1)
+    return seen.max(axis=1)
+
+
 def test_every_cut_has_rows_in_a_batch_and_every_level_in_its_first_rows():
     nested = nesting(16, 128)
-    n_kept = (nested.views.kept.sum(axis=1) > 0).sum(axis=1)
+    n_kept = n_kept_of(nested.views, 16)
     assert set(n_kept) == set(range(1, 17))
     assert {1, 2, 4, 8, 16} <= set(n_kept[:10])
     np.testing.assert_array_equal(nested.groups.sum(axis=0), 1)
@@ -81,7 +88,7 @@ def test_hardly_any_row_is_cut_twice_at_one_level(n_components, batch_size):
 
 def test_own_codes_are_those_beyond_the_level_below_the_cut():
     nested = nesting(8, 64)
-    n_kept = (nested.views.kept.sum(axis=1) > 0).sum(axis=1)
+    n_kept = n_kept_of(nested.views, 8)
     below = {1: 0, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 4}
     for cut, own in zip(n_kept, nested.own, strict=True):
         np.testing.assert_array_equal(own, np.arange(8) >= below[cut])
