@@ -78,7 +78,7 @@ class Part(NamedTuple):
         Of the rows of the shorter batches, and of the longer ones: one over their
         number, and 0 where a batch was filled up.
     held_out, held_out_inputs : (n_batches, batch_size, n_features) float32
-        Rows held out, and what to reconstruct them from. None but in the last part.
+        Rows held out, and what to reconstruct them from: all in the last part.
     held_out_weights : (n_batches, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
     donors : (n_donors,) int32
