@@ -47,7 +47,7 @@ class Batch(NamedTuple):
         ]
 
     def halves(self) -> list[Batch]:
-        """Return the first and the second half of a batch without normal numbers."""
+        """Return the halves of a batch of even size, without normal numbers."""
         targets, inputs = (tf.split(rows, 2) for rows in (self.targets, self.inputs))
         weights = tf.split(self.weights, 2, axis=1)
         return [

@@ -44,7 +44,7 @@ class Affine:
 class RowsInUnits:
     """Rows in other units, and of single precision, computed where they are asked for.
 
-    They are a `RowSource`, but no copy of all of them is made.
+    They are a `RowSource`, of which no copy of all rows is made.
     """
 
     def __init__(self, X: np.ndarray, units: Affine | None) -> None:

@@ -12,11 +12,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skae import DenoisingAE, DenseAE, SparseAE, VAETransformer
-from skae._initialization import random_weights
-from skae._network import Activations, dense_network
-from skae._numpy_backend import forward
-from skae._ordering import codes_of_views, decoder_at, nesting, ordered_network
-from skae._plan import Program
 
 QUICK = {"hidden_layer_sizes": (32,), "max_iter": 40, "random_state": 0}
 
@@ -57,40 +52,6 @@ def test_first_codes_of_other_networks_are_not(digits):
     assert np.mean((digits - model.inverse_transform(codes)) ** 2) > pca_error(
         digits, 1
     )
-
-
-def test_every_row_is_trained_as_it_is_decoded_later():
-    """In both halves of a batch, twice, and as much as its weight says."""
-    import tensorflow as tf
-
-    from skae._epochs import Scalars
-    from skae._objective import Batch, Objective
-
-    plain = dense_network((6, 7, 5), Activations("gelu", "linear", "linear"), True)
-    network = ordered_network(plain)
-    encoder, decoder = random_weights(network, seed=0)
-    rng = np.random.default_rng(0)
-    X, weights = rng.normal(size=(64, 6)), rng.uniform(size=64)
-    program = Program(network, "squared_error", 64, False, ordered=True)
-    rows, *arrays = (
-        tf.constant(values, tf.float32) for values in (X, *encoder, *decoder)
-    )
-    batch = Batch(rows, rows, tf.constant(weights[np.newaxis], tf.float32), None)
-    scalars = Scalars(*[1.0] * len(Scalars._fields))
-    terms = Objective(program).terms(arrays, batch, scalars).numpy()
-
-    nested = nesting(5, 32)
-    groups = nested.groups.argmax(axis=0).reshape(2, 32)
-    seen = (nested.views.kept > 0) * (codes_of_views(5) + 1)
-    cuts = seen.max(axis=1).reshape(2, 32)
-    codes = forward(network.encoder, encoder, X)
-    sums = np.zeros((2, len(terms)))
-    for row, weight in enumerate(weights):
-        for group, cut in zip(groups[:, row % 32], cuts[:, row % 32], strict=True):
-            first = decoder_at(network.decoder, decoder, 5, cut)
-            error = np.mean((forward(*first, codes[[row], :cut]) - X[row]) ** 2)
-            sums[:, group] += weight * error, weight
-    np.testing.assert_allclose(terms, sums[0] / sums[1] * weights.sum(), rtol=1e-4)
 
 
 def test_few_rows_are_enough_for_ordered_codes():

@@ -15,6 +15,7 @@ from skae._ordering import (
     ordered_start,
     views,
 )
+from skae._plan import Program
 
 N_FEATURES, N_COMPONENTS = 6, 5
 
@@ -92,6 +93,38 @@ def test_own_codes_are_those_beyond_the_level_below_the_cut():
     below = {1: 0, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 8: 4}
     for cut, own in zip(n_kept, nested.own, strict=True):
         np.testing.assert_array_equal(own, np.arange(8) >= below[cut])
+
+
+def test_every_row_is_trained_as_it_is_decoded_later():
+    """In both halves of a batch, twice, and as much as its weight says."""
+    import tensorflow as tf
+
+    from skae._epochs import Scalars
+    from skae._objective import Batch, Objective
+
+    ordered = ordered_network(network())
+    encoder, decoder = random_weights(ordered, seed=0)
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(64, N_FEATURES)), rng.uniform(size=64)
+    program = Program(ordered, "squared_error", 64, False, ordered=True)
+    rows, *arrays = (
+        tf.constant(values, tf.float32) for values in (X, *encoder, *decoder)
+    )
+    batch = Batch(rows, rows, tf.constant(weights[np.newaxis], tf.float32), None)
+    scalars = Scalars(*[1.0] * len(Scalars._fields))
+    terms = Objective(program).terms(arrays, batch, scalars).numpy()
+
+    nested = nesting(N_COMPONENTS, 32)
+    groups = nested.groups.argmax(axis=0).reshape(2, 32)
+    cuts = n_kept_of(nested.views, N_COMPONENTS).reshape(2, 32)
+    codes = forward(ordered.encoder, encoder, X)
+    sums = np.zeros((2, len(terms)))
+    for row, weight in enumerate(weights):
+        for group, cut in zip(groups[:, row % 32], cuts[:, row % 32], strict=True):
+            first = decoder_at(ordered.decoder, decoder, N_COMPONENTS, cut)
+            error = np.mean((forward(*first, codes[[row], :cut]) - X[row]) ** 2)
+            sums[:, group] += weight * error, weight
+    np.testing.assert_allclose(terms, sums[0] / sums[1] * weights.sum(), rtol=1e-4)
 
 
 def test_elbow_is_where_the_curve_bends():
