@@ -67,3 +67,10 @@ def for_each(
         lambda i, *_: i < n_batches, collect, [0, places, state]
     )
     return collected.stack(), state
+
+
+def view(values: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+    """Return ``values[i]``, without a copy if it lies as TensorFlow needs it."""
+    shape = values.shape[1:]
+    begin = [i] + [0] * len(shape)
+    return tf.reshape(tf.slice(values, begin, [1, *shape]), shape)

@@ -80,7 +80,7 @@ _ORDERED_RATE = 3
 # benchmarks full --only epochs quality_time` judges them.
 _WORK_BEFORE_XLA = 5e10
 _WORK_WORTH_XLA = 1.5e11
-# The batches of those steps are copied together: not larger than this, in values.
+# Of larger batches, in values, too few would be taken at once.
 _LARGEST_BATCH_FOR_XLA = 2**20
 
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from skae._corruption import add_gaussian, replace_values
 from skae._epochs import Part, Scalars, part_spec, prepare_epochs
-from skae._graphs import for_each, run_as_traced
+from skae._graphs import for_each, run_as_traced, view
 from skae._logging import logger
 from skae._network import Weights
 from skae._objective import Batch, Objective
@@ -273,7 +273,7 @@ class CompiledProgram:
         """Return the terms of each batch, and the weights after the last one."""
 
         def train(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            batch = self._batch(now, scalars, i)
+            batch = self._batch(tf.gather(now.rows, i), now, scalars, i)
             step_size = tf.gather(now.step_sizes, i)
             terms, gradients = self._differentiate(values, batch, scalars)
             # Without a penalty, this spares a pass over the weights.
@@ -300,7 +300,7 @@ class CompiledProgram:
         """
 
         def train(i: tf.Tensor, states: list[State]) -> tuple[Any, ...]:
-            batches = self._batch(now, scalars, i)
+            batches = self._batch(view(now.rows, i), now, scalars, i)
             step_sizes = tf.gather(now.step_sizes, i)
             n_taken = tf.gather(now.n_taken, i)
             return self._turn(states, batches, step_sizes, n_taken, scalars)
@@ -369,9 +369,10 @@ class CompiledProgram:
         )
         return tf.reduce_sum(terms, axis=0)
 
-    def _batch(self, now: Part, scalars: Scalars, i: tf.Tensor) -> Batch:
-        """Gather a batch, or those of the steps that are taken at once."""
-        rows = tf.gather(now.rows, i)
+    def _batch(
+        self, rows: tf.Tensor, now: Part, scalars: Scalars, i: tf.Tensor
+    ) -> Batch:
+        """Make a batch of the rows, or those of the steps that are taken at once."""
         normals = _Normals(now.normals, tf.gather(now.starts, i))
         inputs = self._inputs(rows, now, scalars, normals, i)
         weights = tf.gather(now.weights, tf.gather(now.longer, i))

@@ -67,12 +67,14 @@ def n_compiled():
 def fit_by_xla(monkeypatch):
     """Fit by XLA after the first epochs, in a network that is compiled for it."""
 
-    def fit(model, X):
+    def fit(model, X, n_steps=8):
         monkeypatch.setattr("skae._training._idle_programs", OrderedDict())
         monkeypatch.setattr("skae._runs._WORK_BEFORE_XLA", 5e6)
         monkeypatch.setattr("skae._runs._WORK_WORTH_XLA", 0)
+        # So that an epoch takes more than one turn.
+        monkeypatch.setattr("skae._epochs._MOST_STEPS", 8)
         model.fit(X)
-        assert steps_taken_at_once() == {1, 8}
+        assert steps_taken_at_once() == {1, n_steps}
         return model
 
     return fit
@@ -350,6 +352,15 @@ def test_values_are_swapped_with_all_other_rows_of_the_part():
     ((part,),) = prepare_epochs(program, settings, Data(X, None), split)
     donors = part.rows.numpy().ravel()[part.donors.numpy()]
     np.testing.assert_array_equal(np.sort(donors), X[1:].ravel())
+
+
+def test_fewer_steps_are_taken_at_once_of_wide_rows(
+    digits, make, fit_by_xla, monkeypatch
+):
+    """Their batches would fill the memory."""
+    model = make(max_iter=3)
+    monkeypatch.setattr("skae._epochs._VALUES_OF_STEPS", 3 * 100 * 64)
+    fit_by_xla(model.set_params(batch_size=100), digits, n_steps=3)
 
 
 def test_little_work_is_not_compiled_by_xla(digits, make, monkeypatch):
