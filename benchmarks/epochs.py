@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 FULL = {
     "digits": Plan(10, 110, 3),
     "fashion_10k": Plan(2, 12),
-    "fashion_60k": Plan(4, 6),
+    "fashion_60k": Plan(4, 12),
     "golub (wide)": Plan(10, 60, 3),
     "made (tall)": Plan(1, 2),
 }
