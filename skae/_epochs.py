@@ -82,7 +82,7 @@ class Part(NamedTuple):
         number, and 0 where a batch was filled up.
     held_out, held_out_inputs : (n_batches, batch_size, n_features) float32
         Rows held out, and what to reconstruct them from: all in the last part.
-    held_out_weights : (n_batches, batch_size) float32
+    held_out_weights : (n_batches, 1, batch_size) float32
         One over the number of rows held out, and 0 where a batch was filled up.
     donors : (n_donors,) int32
         Places of rows among those of all turns, if their values are swapped in.
@@ -95,7 +95,7 @@ class Part(NamedTuple):
         Of the uniform numbers.
     normals : (n_normals,) float32
         The table of normal numbers.
-    starts, held_out_starts : (n_turns,) and (n_batches,) int32
+    starts, held_out_starts : (n_turns, 1) and (n_batches, 1) int32
         Where in it the batches take their own from.
     """
 
@@ -133,15 +133,15 @@ def part_spec(program: Program, n_steps: int) -> Part:
         weights=tf.TensorSpec((2, batch_size)),
         held_out=held_out,
         held_out_inputs=held_out,
-        held_out_weights=tf.TensorSpec((None, batch_size)),
+        held_out_weights=tf.TensorSpec((None, 1, batch_size)),
         donors=tf.TensorSpec((None,), tf.int32),
         step_sizes=tf.TensorSpec((None, n_steps)),
         scalars=tf.TensorSpec((len(Scalars._fields),)),
         replacements=tf.TensorSpec((2, None)),
         seed=tf.TensorSpec((2,), tf.int32),
         normals=tf.TensorSpec((None,)),
-        starts=tf.TensorSpec((None,), tf.int32),
-        held_out_starts=tf.TensorSpec((None,), tf.int32),
+        starts=tf.TensorSpec((None, 1), tf.int32),
+        held_out_starts=tf.TensorSpec((None, 1), tf.int32),
     )
 
 
@@ -154,7 +154,7 @@ class _Turns(NamedTuple):
         Indices of the rows.
     lengths, step_sizes : ndarray of shape (n_turns, n_steps)
         Of the batches: rows that are not filled up, and 0 where there is no batch.
-    starts : ndarray of shape (n_turns,)
+    starts : ndarray of shape (n_turns, 1)
         As in `Part`.
     """
 
@@ -192,7 +192,7 @@ def prepare_epochs(
             batches.reshape(-1, n_steps * batch_size),
             _in_turns(lengths, n_steps),
             _in_turns(_step_sizes(i, rates), n_steps),
-            rng.integers(_N_STARTS, size=len(lengths))[::n_steps],
+            rng.integers(_N_STARTS, size=(len(lengths), 1))[::n_steps],
         )
         yield _parts(program, same, turns, _scalars(i, rates, settings), data.X)
         del batches, turns  # before the next ones are made
@@ -256,8 +256,8 @@ def _held_out(
     return {
         "held_out": held_out,
         "held_out_inputs": inputs,
-        "held_out_weights": _floats(mask / max(n_held_out, 1)),
-        "held_out_starts": _integers(rng.integers(_N_STARTS, size=len(mask))),
+        "held_out_weights": _floats(mask[:, np.newaxis] / max(n_held_out, 1)),
+        "held_out_starts": _integers(rng.integers(_N_STARTS, size=(len(mask), 1))),
     }
 
 

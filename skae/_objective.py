@@ -114,7 +114,7 @@ class Objective:
         row_weights = batch.weights
         # Two products, and as few operations in the gradient.
         mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
-        error = tf.matmul(tf.matmul(row_weights, losses), mean)[0]
+        error = tf.squeeze(tf.matmul(tf.matmul(row_weights, losses), mean), axis=0)
         if self.n_terms == 1:
             return error
         if self._variational:

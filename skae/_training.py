@@ -202,7 +202,7 @@ class _Normals:
         begin = self._start + self._n_taken if self._n_taken else self._start
         size = prod(shape)
         self._n_taken += size
-        return tf.reshape(tf.slice(self._table, begin[tf.newaxis], [size]), shape)
+        return tf.reshape(tf.slice(self._table, begin, [size]), shape)
 
 
 class CompiledProgram:
@@ -276,12 +276,7 @@ class CompiledProgram:
             batch = self._batch(tf.gather(now.rows, i), now, scalars, i)
             step_size = tf.gather(now.step_sizes, i)
             terms, gradients = self._differentiate(values, batch, scalars)
-            # Without a penalty, this spares a pass over the weights.
-            penalised = tf.cond(
-                scalars.alpha > 0,
-                lambda: self._penalise(gradients, values, scalars.alpha),
-                lambda: gradients,
-            )
+            penalised = self._penalise_if(scalars.alpha, gradients, values)
             return terms, [
                 take_step(*one, step_size)
                 for one in zip(self._slots, values, penalised, strict=True)
@@ -354,15 +349,16 @@ class CompiledProgram:
         self, now: Part, scalars: Scalars, values: list[tf.Tensor]
     ) -> tf.Tensor:
         """Return the terms of the rows held out."""
-        tensors = self._cut_up(values)
 
         def validate(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            targets = tf.gather(now.held_out, i)
-            inputs = tf.gather(now.held_out_inputs, i)
-            weights = tf.gather(now.held_out_weights, i)[tf.newaxis]
+            targets = inputs = tf.gather(now.held_out, i)
+            if self.program.noise is not None:
+                inputs = tf.gather(now.held_out_inputs, i)
+            weights = tf.gather(now.held_out_weights, i)
             normals = _Normals(now.normals, tf.gather(now.held_out_starts, i))
             batch = Batch(targets, inputs, weights, self._code_normal(targets, normals))
-            return self.objective.terms(tensors, batch, scalars), values
+            terms = self.objective.terms(self._cut_up(values), batch, scalars)
+            return terms, values
 
         terms, _ = for_each(
             tf.shape(now.held_out)[0], validate, (self.objective.n_terms,), values
@@ -383,6 +379,20 @@ class CompiledProgram:
         if not encoder.log_variance:
             return None
         return normals.take((rows.shape[0], encoder.n_outputs))
+
+    def _penalise_if(
+        self, alpha: tf.Tensor, gradients: list[tf.Tensor], values: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Add the gradient of the L2 penalty where that is not zero."""
+
+        def penalised() -> list[tf.Tensor]:
+            return self._penalise(gradients, values, alpha)
+
+        # A condition spares passes over the weights. Few are passed as quickly.
+        if any(slot.fused for slot in self._slots):
+            added: list[tf.Tensor] = tf.cond(alpha > 0, penalised, lambda: gradients)
+            return added
+        return penalised()
 
     def _penalise(
         self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor
@@ -438,9 +448,12 @@ class CompiledProgram:
         """Cut the values of the slots into tensors of the network's shapes."""
         tensors: list[Any] = [None] * len(self._shapes)
         for slot, flat in zip(self._slots, values, strict=True):
-            parts = tf.split(flat, [self._sizes[place] for place in slot.places])
+            parts = [flat]
+            if len(slot.places) > 1:
+                parts = tf.split(flat, [self._sizes[place] for place in slot.places])
             for place, part in zip(slot.places, parts, strict=True):
-                tensors[place] = tf.reshape(part, self._shapes[place])
+                shape = self._shapes[place]
+                tensors[place] = part if len(shape) == 1 else tf.reshape(part, shape)
         return tensors
 
 
