@@ -51,11 +51,6 @@ class Slot(NamedTuple):
     velocity: tf.Variable
 
     @property
-    def fused(self) -> bool:
-        """Whether TensorFlow's operation for Adam updates the values."""
-        return bool(self.values.shape[0] >= _FUSED_SIZE)
-
-    @property
     def variables(self) -> tuple[tf.Variable, ...]:
         return self.values, self.momentum, self.velocity
 
@@ -107,7 +102,7 @@ def take_step(
 
     The step size, of shape (1,), is corrected for the moments' start already.
     """
-    if slot.fused:
+    if slot.values.shape[0] >= _FUSED_SIZE:
         tf.raw_ops.ResourceApplyAdam(
             var=slot.values.handle,
             m=slot.momentum.handle,
@@ -131,7 +126,7 @@ def take_step(
 def adam(state: State, gradient: tf.Tensor, step_size: tf.Tensor) -> State:
     """Return the state after a step from that of now."""
     values, momentum, velocity = state
-    momentum += (1 - BETA_1) * (gradient - momentum)
-    velocity += (1 - BETA_2) * (tf.square(gradient) - velocity)
+    momentum = BETA_1 * momentum + (1 - BETA_1) * gradient
+    velocity = BETA_2 * velocity + (1 - BETA_2) * tf.square(gradient)
     values -= step_size * momentum / (tf.sqrt(velocity) + _EPSILON)
     return values, momentum, velocity

@@ -276,7 +276,12 @@ class CompiledProgram:
             batch = self._batch(tf.gather(now.rows, i), now, scalars, i)
             step_size = tf.gather(now.step_sizes, i)
             terms, gradients = self._differentiate(values, batch, scalars)
-            penalised = self._penalise_if(scalars.alpha, gradients, values)
+            # Without a penalty, this spares a pass over the weights.
+            penalised = tf.cond(
+                scalars.alpha > 0,
+                lambda: self._penalise(gradients, values, scalars.alpha),
+                lambda: gradients,
+            )
             return terms, [
                 take_step(*one, step_size)
                 for one in zip(self._slots, values, penalised, strict=True)
@@ -379,20 +384,6 @@ class CompiledProgram:
         if not encoder.log_variance:
             return None
         return normals.take((rows.shape[0], encoder.n_outputs))
-
-    def _penalise_if(
-        self, alpha: tf.Tensor, gradients: list[tf.Tensor], values: list[tf.Tensor]
-    ) -> list[tf.Tensor]:
-        """Add the gradient of the L2 penalty where that is not zero."""
-
-        def penalised() -> list[tf.Tensor]:
-            return self._penalise(gradients, values, alpha)
-
-        # A condition spares passes over the weights. Few are passed as quickly.
-        if any(slot.fused for slot in self._slots):
-            added: list[tf.Tensor] = tf.cond(alpha > 0, penalised, lambda: gradients)
-            return added
-        return penalised()
 
     def _penalise(
         self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor
