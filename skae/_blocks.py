@@ -26,6 +26,7 @@ class RowSource(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+    def take(self, indices: Any, axis: Any, out: Any, mode: Any) -> Any: ...
 
 
 class Moments(NamedTuple):
@@ -46,20 +47,22 @@ class Moments(NamedTuple):
 
 def row_blocks(X: RowSource, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield the rows of `X`, or those of the given indices, block by block."""
-    n_rows = len(X) if rows is None else len(rows)
-    for block in gen_batches(n_rows, max(1, _BLOCK_SIZE // max(X.shape[1], 1))):
+    for block in _slices(len(X) if rows is None else len(rows), X.shape[1]):
         yield X[block if rows is None else rows[block]]
+
+
+def _slices(n_rows: int, n_features: int) -> Iterator[slice]:
+    slices: Iterator[slice] = gen_batches(
+        n_rows, max(1, _BLOCK_SIZE // max(n_features, 1))
+    )
+    return slices
 
 
 def copy_rows(X: RowSource, rows: np.ndarray, copies: np.ndarray) -> None:
     """Copy the rows of the given indices to the memory of `copies`."""
-    if isinstance(X, np.ndarray):
-        X.take(rows, axis=0, out=copies, mode="clip")  # "raise" would copy twice
-        return
-    n_done = 0
-    for block in row_blocks(X, rows):
-        copies[n_done : n_done + len(block)] = block
-        n_done += len(block)
+    for block in _slices(len(rows), X.shape[1]):
+        # Mode "raise" would copy twice.
+        X.take(rows[block], axis=0, out=copies[block], mode="clip")
 
 
 def moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Moments:

@@ -190,7 +190,10 @@ class _Progress:
 
 
 class _Normals:
-    """Hands out the normal numbers of a batch: those from a place in a table on."""
+    """Hands out the normal numbers of a batch: those of a table from `start` on.
+
+    That has shape (1,).
+    """
 
     def __init__(self, table: tf.Tensor, start: tf.Tensor) -> None:
         self._table = table

@@ -375,7 +375,7 @@ def test_a_batch_takes_every_normal_number_once():
     from skae._training import _Normals
 
     table = np.arange(100, dtype=np.float32)
-    normals = _Normals(tf.constant(table), tf.constant(7))
+    normals = _Normals(tf.constant(table), tf.constant([7]))
     taken = [normals.take(shape).numpy() for shape in ((4, 3), (5, 2), (6, 1))]
     assert [part.shape for part in taken] == [(4, 3), (5, 2), (6, 1)]
     np.testing.assert_array_equal(

@@ -190,7 +190,7 @@ def test_codes_are_drawn_anew_in_every_batch(digits):
     tensors = compiled._cut_up([slot.values for slot in compiled._slots])
 
     def terms(start):
-        normal = compiled._code_normal(rows, _Normals(table, tf.constant(start)))
+        normal = compiled._code_normal(rows, _Normals(table, tf.constant([start])))
         batch = Batch(rows, rows, weights, normal)
         return compiled.objective.terms(tensors, batch, scalars).numpy()
 
