@@ -6,7 +6,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,10 +51,9 @@ def row_blocks(X: RowSource, rows: np.ndarray | None = None) -> Iterator[np.ndar
 
 
 def _slices(n_rows: int, n_features: int) -> Iterator[slice]:
-    slices: Iterator[slice] = gen_batches(
-        n_rows, max(1, _BLOCK_SIZE // max(n_features, 1))
-    )
-    return slices
+    length = max(1, _BLOCK_SIZE // max(n_features, 1))
+    for begin in range(0, n_rows, length):
+        yield slice(begin, min(begin + length, n_rows))
 
 
 def copy_rows(X: RowSource, rows: np.ndarray, copies: np.ndarray) -> None:

@@ -29,6 +29,10 @@ def test_blocks_are_the_rows_in_order(X):
     np.testing.assert_array_equal(np.vstack([*row_blocks(X, rows)]), X[rows])
 
 
+def test_no_rows_make_no_blocks():
+    assert not [*row_blocks(np.ones((3, 2)), np.zeros(0, int))]
+
+
 def test_moments_lose_no_digits_to_a_large_mean(X):
     Y = X @ np.diag([1.0, -2.0, 3.0, 0.5])
     found = moments(zip(row_blocks(X), row_blocks(Y), strict=True))
