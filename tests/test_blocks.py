@@ -6,6 +6,7 @@ import pytest
 from skae import _blocks
 from skae._blocks import (
     aligned,
+    copy_rows,
     empty_aligned,
     extremes,
     mean_and_variance,
@@ -13,6 +14,7 @@ from skae._blocks import (
     row_blocks,
 )
 from skae._initialization import principal_axes
+from skae._units import Affine, RowsInUnits
 
 
 @pytest.fixture
@@ -31,6 +33,16 @@ def test_blocks_are_the_rows_in_order(X):
 
 def test_no_rows_make_no_blocks():
     assert not [*row_blocks(np.ones((3, 2)), np.zeros(0, int))]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_copied_in_their_units(X, dtype):
+    X = (X - 1e7).astype(dtype)
+    rows, copies = np.array([7, 3, 3, 40, 49]), empty_aligned((5, 4))
+    copy_rows(RowsInUnits(X, Affine(0.5, np.arange(4.0))), rows, copies)
+    np.testing.assert_allclose(copies, 0.5 * X[rows] + np.arange(4), rtol=1e-6)
+    copy_rows(RowsInUnits(X, None), rows, copies)
+    np.testing.assert_array_equal(copies, X[rows].astype(np.float32))
 
 
 def test_moments_lose_no_digits_to_a_large_mean(X):
