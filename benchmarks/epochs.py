@@ -21,7 +21,8 @@ class Plan(NamedTuple):
     n_repeats: int = 1
 
 
-# Those of fashion_60k are enough for skae to have XLA compile in both.
+# Those of fashion_60k are enough for skae to have XLA compile in both, and far enough
+# apart that a change of the machine's speed does not make the difference.
 FULL = {
     "digits": Plan(10, 110, 3),
     "fashion_10k": Plan(2, 12),
