@@ -112,9 +112,10 @@ class Objective:
             outputs, heads = self._run(batch)
         losses = LOSSES[self._program.loss](keras.ops, batch.targets, outputs)
         row_weights = batch.weights
-        # Two products, and as few operations in the gradient.
+        # Two products, and as few operations in the gradient. The first goes along the
+        # rows: XLA computes it in a loop of its own, as the values lie.
         mean = np.full((outputs.shape[1], 1), 1 / outputs.shape[1], np.float32)
-        error = tf.squeeze(tf.matmul(tf.matmul(row_weights, losses), mean), axis=0)
+        error = tf.squeeze(tf.matmul(row_weights, tf.matmul(losses, mean)), axis=0)
         if self.n_terms == 1:
             return error
         if self._variational:
