@@ -176,7 +176,8 @@ class BaseAutoencoder(
         """
         with self._unchanged_on_failure():
             rows = as_dense(self._validate_rows(X, reset=True, min_rows=2))
-            resumed = self.warm_start and self.__sklearn_is_fitted__()
+            fitted_before = self.warm_start and self.__sklearn_is_fitted__()
+            resumed = fitted_before and self.used_network_
             plan = self._plan(rows, Start.RESUMED if resumed else Start.ANEW)
             previous = self._previous_to_resume(plan) if resumed else None
             fitted = fit_network(plan, rows, previous)
@@ -214,9 +215,7 @@ class BaseAutoencoder(
             min_rows = 2 if first else 1
             rows = as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
             plan = self._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
-            previous = None if first else self._previous()
-            if previous is not None:
-                self._check_continues(previous.network, plan.network)
+            previous = None if first else self._previous_to_resume(plan)
             fitted = update_network(plan, rows, previous)
             self._set_fitted(fitted)
             self._set_additions(rows, plan.seeds.validation)
@@ -384,17 +383,17 @@ class BaseAutoencoder(
                 "loss='squared_error'."
             )
         low, high = X.min(), X.max()
-        if low < 0 or high > 1:
+        # What was scaled to it may be out by rounding.
+        rounding = 4 * np.finfo(X.dtype).eps
+        if low < -rounding or high > 1 + rounding:
             raise ValueError(
                 "loss='binary_crossentropy' needs X in [0, 1], got values from "
                 f"{low:g} to {high:g}. Scale X (for instance with MinMaxScaler) or use "
                 "loss='squared_error'."
             )
 
-    def _previous_to_resume(self, plan: FitPlan) -> Fitted | None:
-        """Return the previous fit if its network can be trained further."""
-        if not self.used_network_:
-            return None
+    def _previous_to_resume(self, plan: FitPlan) -> Fitted:
+        """Return the previous fit, whose network can be trained further."""
         previous = self._previous()
         self._check_continues(previous.network, plan.network)
         return previous

@@ -16,10 +16,11 @@ _AUTO_CODES = 64
 def unexplained_by_pca(X: np.ndarray, n_components: int) -> np.ndarray:
     """Return the share of the variance that first components leave, as PCA counts it.
 
-    As in scikit-learn, it is that of the rows that PCA is fitted to.
+    As in scikit-learn, it is that of the rows that PCA is fitted to. Rows that are all
+    the same leave nothing.
     """
     ratio = principal_axes(X, n_components, exact=False).variance_ratio
-    return np.maximum(1 - np.cumsum(ratio), 0.0)
+    return np.maximum(1 - np.cumsum(ratio), 0.0) if ratio.any() else ratio
 
 
 def n_wanted(left: np.ndarray, wanted: float | str) -> int:
@@ -34,17 +35,27 @@ def n_wanted(left: np.ndarray, wanted: float | str) -> int:
     return int(enough[0]) + 1 if len(enough) else len(left)
 
 
+def n_eligible(left_by_pca: np.ndarray, wanted: float | str) -> int:
+    """Return how many codes may be kept at most, by what those of PCA leave."""
+    if isinstance(wanted, str):
+        return min(n_wanted(left_by_pca, _AUTO_SHARE), _AUTO_CODES)
+    return len(left_by_pca)
+
+
+def n_wanted_of_pca(left_by_pca: np.ndarray, wanted: float | str) -> int:
+    """Return how many codes of PCA are wanted."""
+    return n_wanted(left_by_pca[: n_eligible(left_by_pca, wanted)], wanted)
+
+
 def n_codes_to_try(X: np.ndarray, wanted: float | str) -> int:
     """Return how many codes to train, of which as many are kept as are wanted.
 
     PCA says how many are enough. The next power of two is little more work, and spares
     the folds of a search from compiling for numbers of their own.
     """
-    share = _AUTO_SHARE if isinstance(wanted, str) else wanted
-    n_components = n_wanted(unexplained_by_pca(X, min(X.shape)), share)
-    if isinstance(wanted, str):
-        n_components = min(n_components, _AUTO_CODES)
-    return int(min(2 ** int(np.ceil(np.log2(n_components))), X.shape[1]))
+    left = unexplained_by_pca(X, min(X.shape))
+    enough = n_eligible if isinstance(wanted, str) else n_wanted
+    return int(min(2 ** int(np.ceil(np.log2(enough(left, wanted)))), X.shape[1]))
 
 
 def without_the_others(left: np.ndarray) -> np.ndarray:

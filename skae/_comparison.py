@@ -10,13 +10,14 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_array, check_consistent_length
 
+from skae._base import BaseAutoencoder
 from skae._dense import DenseAE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PCAComparison:
     """An autoencoder and PCA side by side, as :func:`compare_with_pca` returns them.
 
@@ -94,7 +95,8 @@ def compare_with_pca(
 
     Both are fitted to the same training rows of each split. An autoencoder with
     ``ordered=True`` is fitted once a split, with the most components, and truncated to
-    the others; any other is fitted for each number of components.
+    the others; any other is fitted for each number of components, and so is an ordered
+    one for numbers of which PCA reconstructs the training rows exactly.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def compare_with_pca(
     n_components : sequence of int, default=(1, 2, 4, 8, 16)
         Numbers of components, at most as many as PCA has.
     autoencoder : estimator, default=None
-        The autoencoder, with any parameters but `n_components`. `None` is
+        One of this package, with any parameters but `n_components`. `None` is
         ``DenseAE(ordered=True)``.
     estimator : estimator, default=None
         A classifier or regressor to score on the codes of both.
@@ -121,8 +123,10 @@ def compare_with_pca(
 
     Raises
     ------
+    TypeError
+        If `autoencoder` is not of this package.
     ValueError
-        If the arguments do not fit together or to `X`; before any training.
+        If the arguments do not fit together or to `X`. Both come before any training.
 
     Examples
     --------
@@ -148,11 +152,15 @@ def compare_with_pca(
 
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     autoencoder = DenseAE(ordered=True) if autoencoder is None else autoencoder
+    if not isinstance(autoencoder, BaseAutoencoder):
+        raise TypeError(f"autoencoder must be one of skae's, got {autoencoder!r}.")
     numbers = _check_numbers(n_components, X)
     scorer = None
     if estimator is not None:
         if y is None:
             raise ValueError("estimator needs y to be fitted and scored, got y=None.")
+        if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+            raise ValueError(f"scoring must be one str or callable, got {scoring!r}.")
         scorer = check_scoring(estimator, scoring)
     if y is not None:
         y = np.asarray(y)
@@ -162,6 +170,8 @@ def compare_with_pca(
         _Fold(X[train], X[test], *(None if y is None else y[i] for i in (train, test)))
         for train, test in splitter.split(X, y)
     ]
+    if not splits:
+        raise ValueError(f"cv must have at least one split, got {cv!r}.")
     most = min(X.shape[1], *(len(fold.X) for fold in splits))
     if max(numbers) > most:
         raise ValueError(
@@ -213,9 +223,16 @@ def _fitted_for(X: np.ndarray, numbers: list[int], autoencoder: Any) -> Iterator
         for k in numbers:
             yield clone(autoencoder).set_params(n_components=k).fit(X)
         return
-    fitted = clone(autoencoder).set_params(n_components=max(numbers)).fit(X)
+    # An ordered network is kept only if it is better than PCA at every number of codes.
+    rank = np.linalg.matrix_rank(X - X.mean(axis=0))
+    inexact = [k for k in numbers if k < rank]
+    if inexact:
+        fitted = clone(autoencoder).set_params(n_components=max(inexact)).fit(X)
     for k in numbers:
-        yield fitted.truncate(k)
+        if k in inexact:
+            yield fitted.truncate(k)
+        else:
+            yield clone(autoencoder).set_params(n_components=k).fit(X)
 
 
 def _error(model: Any, X: np.ndarray) -> float:

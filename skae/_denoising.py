@@ -34,7 +34,9 @@ class DenoisingAE(DenseAE):
         95 %, but 64 at most. For either, ordered codes are trained first; the fewest
         that suffice are kept, and trained without the others for a quarter of the
         epochs. What suffices is counted by what PCA leaves of its training rows, times
-        the error of the network relative to PCA's on rows that are held out.
+        the error of the network relative to PCA's on rows that are held out. Where
+        the network is always kept and no number that was tried suffices, it is the
+        largest.
 
     noise : {"gaussian", "masking", "salt_and_pepper", "swap"}, default="gaussian"
         How training rows are corrupted, anew in every batch:
@@ -84,7 +86,9 @@ class DenoisingAE(DenseAE):
         Whether codes are sorted by what they explain, as PCA's are: the first ones
         alone reconstruct as well as they can [4]_. Then `truncate` returns the
         estimator of fewer codes, without another fit. The network is kept only if it
-        is better than PCA at every number of codes. Needs a linear code.
+        is better than PCA at every number of codes, so with as many as the rows have
+        dimensions the answer is PCA. Needs a linear code. Where `n_components` is no
+        int, it makes no difference: the codes that are kept are not ordered.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"

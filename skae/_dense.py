@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skae._answers import truncated
 from skae._base import BaseAutoencoder, Start
-from skae._choosing import n_codes_to_try, n_wanted, unexplained_by_pca
+from skae._choosing import n_codes_to_try, n_wanted_of_pca, unexplained_by_pca
 from skae._compat import Interval, StrOptions
 from skae._network import ACTIVATIONS, Activations, Network, dense_network
 
@@ -68,7 +68,9 @@ class DenseAE(BaseDense):
         95 %, but 64 at most. For either, ordered codes are trained first; the fewest
         that suffice are kept, and trained without the others for a quarter of the
         epochs. What suffices is counted by what PCA leaves of its training rows, times
-        the error of the network relative to PCA's on rows that are held out.
+        the error of the network relative to PCA's on rows that are held out. Where
+        the network is always kept and no number that was tried suffices, it is the
+        largest.
 
     hidden_layer_sizes : "auto" or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
@@ -102,7 +104,9 @@ class DenseAE(BaseDense):
         Whether codes are sorted by what they explain, as PCA's are: the first ones
         alone reconstruct as well as they can [6]_. Then `truncate` returns the
         estimator of fewer codes, without another fit. The network is kept only if it
-        is better than PCA at every number of codes. Needs a linear code.
+        is better than PCA at every number of codes, so with as many as the rows have
+        dimensions the answer is PCA. Needs a linear code. Where `n_components` is no
+        int, it makes no difference: the codes that are kept are not ordered.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
@@ -277,6 +281,9 @@ class DenseAE(BaseDense):
         "whiten": ["boolean"],
     }
 
+    # The n_components of the fit.
+    _wanted: float | str | None = None
+
     def __init__(
         self,
         n_components: float | str = 2,
@@ -374,15 +381,27 @@ class DenseAE(BaseDense):
         if isinstance(self.n_components, Integral):
             return int(self.n_components)
         if start is Start.RESUMED:
+            if self.n_components != self._wanted:
+                raise ValueError(
+                    f"This {type(self).__name__} was not fitted with n_components="
+                    f"{self.n_components!r}, and cannot go on with it. Restore the "
+                    "n_components that it was fitted with, or fit a clone."
+                )
             return self.n_components_
         if start is Start.FIRST_BLOCK:
-            return n_wanted(unexplained_by_pca(X, min(X.shape)), self.n_components)
+            left_by_pca = unexplained_by_pca(X, min(X.shape))
+            return n_wanted_of_pca(left_by_pca, self.n_components)
         return n_codes_to_try(X, self.n_components)
 
     def _plan_additions(self, start: Start) -> dict[str, Any]:
-        chosen = start is not Start.ANEW or isinstance(self.n_components, Integral)
+        asked = isinstance(self.n_components, Integral)
+        choosing = start is Start.ANEW and not asked
         return {
             "whiten": bool(self.whiten),
-            "ordered": bool(self.ordered) or not chosen,
-            "wanted": None if chosen else self.n_components,
+            "ordered": (asked and bool(self.ordered)) or choosing,
+            "wanted": self.n_components if choosing else None,
         }
+
+    def _set_additions(self, X: np.ndarray, seed: int) -> None:
+        wanted = self.n_components
+        self._wanted = wanted if isinstance(wanted, str) else float(wanted)

@@ -20,7 +20,13 @@ from skae._answers import (
     truncated,
     unit_scale,
 )
-from skae._choosing import n_wanted, unexplained_by_pca, without_the_others
+from skae._choosing import (
+    n_eligible,
+    n_wanted,
+    n_wanted_of_pca,
+    unexplained_by_pca,
+    without_the_others,
+)
 from skae._judging import Judgement, pooled
 from skae._plan import FitPlan, Fitted, Outcome, Settings, Split
 from skae._runs import (
@@ -166,14 +172,14 @@ def _fit_as_many_as_wanted(
     left_by_pca = unexplained_by_pca(data.X, plan.n_components)
     if _too_few_rows(plan, data):
         pca = answer_pca(plan, data)
-        return _first_codes(pca, n_wanted(left_by_pca, wanted))
+        return _first_codes(pca, n_wanted_of_pca(left_by_pca, wanted))
     trial = _try(plan, data)
     if trial.outcomes[-1].interrupted:
         raise KeyboardInterrupt
     n_kept, refined = _refine_as_many_as_wanted(plan, data, trial, wanted, left_by_pca)
     if refined is None:
         pca = answer_pca(plan, data, trial.judgement, trial.outcomes)
-        return _first_codes(pca, n_wanted(left_by_pca, wanted))
+        return _first_codes(pca, n_wanted_of_pca(left_by_pca, wanted))
     ordered = _answer(plan, data, trial)
     first = _first_codes(ordered, n_kept)
     answer = _answer(_refining(plan, first.network), data, refined, first)
@@ -190,9 +196,11 @@ def _refine_as_many_as_wanted(
     """Choose the number of codes and try them alone, unless PCA serves better.
 
     Only then it is known what they leave of the variance. The estimate of it is
-    corrected by that as long as it names another number.
+    corrected by that as long as it names another number. Where none that was tried is
+    enough and PCA may not be the answer, it is the largest.
     """
     left = without_the_others(left_by_pca * ordered.judgement.error_of_pcas)
+    left = left[: n_eligible(left_by_pca, wanted)]
     alone = 1 - _REFINED_ERROR
     refined: dict[int, _Trial] = {}
     enough: list[int] = []
@@ -207,7 +215,7 @@ def _refine_as_many_as_wanted(
         ):
             enough.append(n_kept)
         alone = leaves / max(left[n_kept - 1], np.finfo(np.float64).tiny)
-    n_kept = min(enough, default=0)
+    n_kept = min(enough, default=0 if plan.may_answer_pca else max(refined))
     return n_kept, refined.get(n_kept)
 
 

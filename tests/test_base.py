@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import DenseAE
 
@@ -380,6 +380,15 @@ def test_bad_parameters_are_named_before_training(wine, parameters, message, met
     with pytest.raises(ValueError, match=message):
         getattr(estimator, method)(wine)
     assert not hasattr(estimator, "n_features_in_")
+
+
+def test_rows_scaled_to_the_range_of_cross_entropy_are_taken(wine):
+    """Rounding takes some of them a little beyond it."""
+    X = MinMaxScaler().fit_transform(wine)
+    assert X.max() > 1  # or this tests nothing
+    bounded = {"loss": "binary_crossentropy", "output_activation": "sigmoid"}
+    model = DenseAE(hidden_layer_sizes=(8,), max_iter=1, **bounded).fit(X)
+    assert model.used_network_
 
 
 BAD_ROWS = [

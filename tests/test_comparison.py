@@ -92,9 +92,45 @@ def test_printed_table_has_a_line_for_each_number(digits, classes):
         ({"n_components": [0.9]}, r"sequence of integers.*got \[0\.9\]"),
         ({"n_components": [2, 65]}, "n_components has 65, but .* at most 64"),
         ({"estimator": LogisticRegression()}, "estimator needs y"),
+        (
+            {
+                "estimator": LogisticRegression(),
+                "scoring": ["accuracy"],
+                "y": [0] * 300,
+            },
+            r"scoring must be one str or callable, got \['accuracy'\]",
+        ),
+        ({"cv": []}, r"at least one split, got \[\]"),
         ({"y": [1, 2, 3]}, "inconsistent numbers of samples"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(digits, arguments, message):
     with pytest.raises(ValueError, match=message):
         compare_with_pca(digits[:300], **arguments)
+
+
+def test_what_is_no_autoencoder_is_refused(digits):
+    with pytest.raises(TypeError, match=r"must be one of skae's, got PCA\(\)"):
+        compare_with_pca(digits[:300], autoencoder=PCA())
+
+
+def test_as_many_components_as_features_change_nothing_for_fewer():
+    """PCA is exact there, which no network beats."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(600, 2))
+    X = np.column_stack([Z, np.sin(2 * Z[:, 0]), Z[:, 0] ** 2, Z[:, 0] * Z[:, 1]])
+    X += 0.05 * rng.normal(size=X.shape)
+    few, all_of_them = (
+        compare_with_pca(
+            X,
+            n_components=numbers,
+            autoencoder=DenseAE(ordered=True, **QUICK),
+            cv=KFold(2, shuffle=True, random_state=0),
+        )
+        for numbers in ([1, 3], [1, 3, 5])
+    )
+    assert few.used_network.any()
+    np.testing.assert_array_equal(
+        all_of_them.autoencoder_errors[:2], few.autoencoder_errors
+    )
+    assert not all_of_them.used_network[2].any()

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import DenoisingAE, DenseAE, SparseAE, VAETransformer
 
@@ -257,6 +257,31 @@ def test_auto_finds_the_number_that_made_the_data():
     assert DenseAE("auto", **QUICK).fit(X).n_components_ == 3
 
 
+def test_elbow_is_looked_for_among_what_pca_needs_for_95_percent(digits):
+    """As documented; not among those that are trained beyond them."""
+    X = digits[:40]
+    explained = np.cumsum(PCA(0.95, svd_solver="full").fit(X).explained_variance_ratio_)
+    n_codes = np.arange(1, len(explained) + 1)
+    elbow = np.argmax(explained / explained[-1] - n_codes / len(explained)) + 1
+    assert DenseAE("auto", **QUICK).fit(X).n_components_ == elbow
+    assert DenseAE("auto", **QUICK).partial_fit(X).n_components_ == elbow
+
+
+def test_network_that_is_always_kept_is_kept_where_no_number_suffices(digits):
+    X = MinMaxScaler().fit_transform(digits[:200])
+    bounded = {"output_activation": "sigmoid", "loss": "binary_crossentropy"}
+    short = QUICK | {"max_iter": 4}
+    model = DenseAE(0.9, **bounded, **short).fit(X)
+    assert model.score(X) < 0.9  # or this tests nothing
+    assert model.used_network_
+    assert 0 <= model.reconstruct(X).min() <= model.reconstruct(X).max() <= 1
+    model.partial_fit(X)
+
+
+def test_rows_that_are_all_the_same_need_one_code():
+    assert DenseAE(0.5, **QUICK).fit(np.ones((60, 4))).n_components_ == 1
+
+
 @pytest.mark.parametrize("share", [0.7, "auto"])
 def test_few_rows_take_as_many_components_as_pca(digits, share):
     X = digits[:40]
@@ -278,6 +303,35 @@ def test_number_that_was_chosen_stays_when_training_goes_on(digits):
     assert model.score(digits) > before
     model.partial_fit(digits)
     assert model.n_components_ == n_components
+
+
+def test_number_is_chosen_anew_where_there_is_no_network_to_go_on_from(digits):
+    few = DenseAE(0.7, warm_start=True, **QUICK).fit(digits[:40])
+    assert not few.used_network_
+    anew = DenseAE(0.7, **QUICK).fit(digits)
+    assert few.fit(digits).n_components_ == anew.n_components_
+
+
+@pytest.mark.parametrize("before", [0.3, 2, "auto"])
+def test_training_does_not_go_on_with_another_share(digits, before):
+    model = DenseAE(before, warm_start=True, **QUICK | {"max_iter": 4})
+    model.set_params(early_stopping=False).fit(digits)
+    codes = model.transform(digits)
+    model.set_params(n_components=0.5)
+    with pytest.raises(ValueError, match=r"not fitted with n_components=0\.5"):
+        model.fit(digits)
+    with pytest.raises(ValueError, match=r"not fitted with n_components=0\.5"):
+        model.partial_fit(digits)
+    np.testing.assert_array_equal(model.transform(digits), codes)
+
+
+def test_chosen_codes_are_not_ordered_however_they_were_asked_for(digits):
+    """So that going on does not make another kind of network of them."""
+    model = DenseAE(0.3, ordered=True, warm_start=True, **QUICK)
+    model.set_params(early_stopping=False).fit(digits)
+    for _ in range(2):
+        assert not hasattr(model, "explained_variance_ratio_")
+        model.fit(digits)
 
 
 def test_first_block_chooses_as_pca_does(digits):
