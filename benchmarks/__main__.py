@@ -4,6 +4,8 @@
 """
 
 import argparse
+import json
+from pathlib import Path
 
 from benchmarks import (
     checks,
@@ -21,6 +23,7 @@ from benchmarks import (
     tall,
     transform,
 )
+from benchmarks.datasets import ALL
 from benchmarks.report import Report
 
 SECTIONS = {
@@ -41,8 +44,31 @@ SECTIONS = {
 }
 
 
+def positive(text):
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be an int of at least 1, got {text}")
+    return int(text)
+
+
+def record(text):
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    try:
+        if path.exists():
+            json.loads(path.read_text())["sections"]
+    except (ValueError, KeyError, TypeError):
+        raise argparse.ArgumentTypeError(f"{path} is no record of mine") from None
+    return path
+
+
 def parse(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        usage="%(prog)s [quick | full] [--only NAME ...] [--data NAME ...] "
+        "[--rounds N] [--json FILE]",
+    )
     parser.add_argument(
         "settings", nargs="?", choices=("quick", "full"), default="quick"
     )
@@ -58,20 +84,26 @@ def parse(arguments=None):
         "--data",
         nargs="+",
         metavar="NAME",
-        help="datasets of quality, family and dimension",
+        choices=ALL,
+        help="datasets of quality, family and dimension: " + ", ".join(ALL),
     )
     parser.add_argument(
         "--rounds",
-        type=int,
+        type=positive,
         metavar="N",
-        help="processes that each contender is measured in, in place of the default",
+        help="processes that each contender is measured in, where the section has a "
+        "number of them, in place of the default",
     )
     parser.add_argument(
         "--json",
+        type=record,
         metavar="FILE",
         help="record to write; sections that FILE has and that are not run are kept",
     )
-    return parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
+    if parsed.data and parsed.json:
+        parser.error("--json records whole sections, so leave out --data")
+    return parsed
 
 
 def main():
@@ -85,7 +117,7 @@ def main():
         try:
             section.main(report)
         except FileNotFoundError as missing:
-            report.say(f"Left out from here: {missing}")
+            report.leave_out(f"Left out from here: {missing}")
         report.save()
 
 

@@ -29,9 +29,10 @@ def _bundled(loader, labelled=True):
 def _file(name, y=None):
     def load() -> Dataset:
         folder = os.environ.get("SKAE_DATA")
-        if not folder:
+        path = Path(folder or ".") / f"{name}.npz"
+        if not folder or not path.exists():
             raise FileNotFoundError(f"set SKAE_DATA to the folder of {name}.npz")
-        with np.load(Path(folder) / f"{name}.npz") as arrays:
+        with np.load(path) as arrays:
             labels = arrays[y] if y else None
             return Dataset(arrays["X"].astype(float), labels)
 
@@ -101,3 +102,16 @@ SMALL = {
     "pbmc68k_reduced": _file("pbmc68k_reduced", "y"),
 }
 ALL = {**LARGE, **SMALL}
+
+
+def available(report, names):
+    """Return those of the datasets that are to be used and are there."""
+    found = []
+    for name in report.selected(names):
+        try:
+            ALL[name]()
+        except FileNotFoundError as missing:
+            report.say(f"{name} is left out: {missing}.")
+        else:
+            found.append(name)
+    return found

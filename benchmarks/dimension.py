@@ -10,7 +10,7 @@ import time
 import numpy as np
 from sklearn.decomposition import PCA
 
-from benchmarks.datasets import LARGE
+from benchmarks.datasets import LARGE, available
 from benchmarks.family import exact_pca, standardised
 from benchmarks.quality import error, geometric_mean
 from skae import DenseAE
@@ -58,10 +58,13 @@ def compare_ordered(name, seed):
 
 
 def ordered(report):
+    names = available(report, LARGE)
+    if not names:
+        return
     all_ratios = {"ordered": [], "refined": []}
 
     def rows():
-        for name in report.selected(LARGE):
+        for name in names:
             runs = [compare_ordered(name, seed) for seed in report.seeds]
             yield from ordered_rows(name, runs, all_ratios)
 
@@ -122,8 +125,10 @@ def ordered_rows(name, runs, all_ratios):
 
 
 def share(report):
+    names = available(report, ("digits", "breast_cancer", "satellite"))
+
     def rows():
-        for name in report.selected(("digits", "breast_cancer", "satellite")):
+        for name in names:
             for seed in report.seeds:
                 X, X_test, *_ = standardised(name, seed)
                 pca = PCA(0.9, svd_solver="full").fit(X)

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.datasets import ALL
+from benchmarks.datasets import ALL, available
 from benchmarks.quality import components, error, geometric_mean
 from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
 
@@ -99,10 +99,13 @@ def denoising(report):
 
 
 def clean_rows(report):
+    names = available(report, ALL)
+    if not names:
+        return
     ratios = []
 
     def rows():
-        for name in report.selected(ALL):
+        for name in names:
             for k in components(ALL[name]().X.shape[1]):
                 pairs = []
                 for seed in report.seeds:
@@ -178,8 +181,10 @@ VAE_DATA = ("digits", "breast_cancer", "satellite", "fashion_mnist")
 
 
 def vae(report):
+    names = available(report, VAE_DATA)
+
     def rows():
-        for name in report.selected(VAE_DATA):
+        for name in names:
             for k in (2, 8):
                 runs = np.array([vae_row(name, k, seed) for seed in report.seeds])
                 means = runs.mean(axis=0)

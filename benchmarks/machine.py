@@ -2,7 +2,9 @@
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from benchmarks.harness import processors, run
 
@@ -27,6 +29,7 @@ def describe():
         "python": platform.python_version(),
         "threads": run(threads)["threads"],
         "versions": {name: _version(name) for name in PACKAGES},
+        "commit": _commit(),
     }
 
 
@@ -74,7 +77,8 @@ def one_line(machine):
     )
     return (
         f"{machine['processors']} processors ({machine['processor']}). Threads: "
-        f"{machine['threads']}. Python {machine['python']}, {versions}."
+        f"{machine['threads']}. Python {machine['python']}, {versions}; commit "
+        f"{machine['commit']}."
     )
 
 
@@ -87,6 +91,22 @@ def _version(name):
 
             return skae.__version__
         return None
+
+
+def _commit():
+    """Return the commit that is measured, marked if files differ from it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return result.stdout.strip()
 
 
 def _processor():

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.machine import describe, one_line
@@ -52,12 +51,12 @@ class Report:
         self.seeds = (0,) if quick else (0, 1, 2)
         self._data = data
         self.machine = describe()
-        self._path = None if path is None else Path(path)
+        self._path = path
         self._sections = {}
         if self._path is not None and self._path.exists():
             # Sections that are not run now are kept, with their machine and date.
             self._sections = json.loads(self._path.read_text())["sections"]
-        self._now = None
+        self._name = self._now = self._before = None
 
     def begin(self, name, title):
         self._now = {
@@ -69,6 +68,7 @@ class Report:
             "figures": [],
             "measured": {},
         }
+        self._name, self._before = name, self._sections.get(name)
         self._sections[name] = self._now
         small = " (quick: smaller and fewer, not for comparison)" * self.quick
         print(f"\n## {name}: {title}{small}", flush=True)
@@ -113,6 +113,12 @@ class Report:
         if tables:
             tables[-1]["note"] = "\n\n".join(filter(None, [tables[-1]["note"], text]))
         print(f"\n{text}", flush=True)
+
+    def leave_out(self, why):
+        """Say why the section ends here; the record keeps the one it had before."""
+        self.say(why)
+        if self._before is not None:
+            self._sections[self._name] = self._before
 
     def keep(self, name, measured):
         """Keep what was measured, for plots and for the curious."""

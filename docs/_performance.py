@@ -97,7 +97,7 @@ def where(section: dict[str, Any]) -> str:
     return (
         f"{section['date']}, {machine['processors']} processors "
         f"({machine['processor']}); {machine['threads']}; Python "
-        f"{machine['python']}, {versions}.{small}"
+        f"{machine['python']}, {versions}; commit {machine['commit']}.{small}"
     )
 
 

@@ -154,7 +154,7 @@ def compare_with_pca(
     autoencoder = DenseAE(ordered=True) if autoencoder is None else autoencoder
     if not isinstance(autoencoder, BaseAutoencoder):
         raise TypeError(f"autoencoder must be one of skae's, got {autoencoder!r}.")
-    numbers = _check_numbers(n_components, X)
+    numbers = _check_numbers(n_components)
     scorer = None
     if estimator is not None:
         if y is None:
@@ -187,7 +187,7 @@ def compare_with_pca(
     return PCAComparison(np.array(numbers), *measured)
 
 
-def _check_numbers(n_components: Any, X: np.ndarray) -> list[int]:
+def _check_numbers(n_components: Any) -> list[int]:
     numbers = list(np.ravel(np.asarray(n_components, dtype=object)))
     if not numbers or not all(isinstance(k, Integral) and int(k) >= 1 for k in numbers):
         raise ValueError(

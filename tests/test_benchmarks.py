@@ -7,9 +7,10 @@ import pytest
 pytest.importorskip("benchmarks", reason="not a part of the source distribution")
 
 from benchmarks.__main__ import SECTIONS, parse
+from benchmarks.datasets import available
 from benchmarks.harness import in_turns, python
 from benchmarks.limit import flops_of_a_row, least_seconds, n_parameters, needs
-from benchmarks.report import Figure
+from benchmarks.report import Figure, Report
 from benchmarks.scaling import exponent
 from benchmarks.workloads import Workload
 
@@ -45,6 +46,42 @@ def test_command_line_selects_sections():
     assert (chosen.settings, chosen.only) == ("full", ["fits", "limit"])
     with pytest.raises(SystemExit):
         parse(["--only", "nothing"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rounds", "0"], "int of at least 1, got 0"),
+        (["--data", "digts"], "invalid choice: 'digts'"),
+        (["--json", "nowhere/record.json"], "no folder nowhere"),
+        (["--json", __file__], "no record"),
+        (["--json", "record.json", "--data", "digits"], "leave out --data"),
+    ],
+)
+def test_command_line_refuses_before_measuring(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        parse(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_section_that_is_left_out_does_not_take_the_place_of_a_record(tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text('{"sections": {"tall": {"tables": ["of old"]}}}')
+    report = Report(quick=True, path=path)
+    report.begin("tall", "")
+    report.table("", ["rows"], [[1]])
+    report.leave_out("no data")
+    report.save()
+    kept = json.loads(path.read_text())["sections"]
+    assert kept == {"tall": {"tables": ["of old"]}}
+
+
+def test_data_that_is_not_there_is_left_out_and_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SKAE_DATA", str(tmp_path))
+    report = Report(quick=False, data=["letter", "digits"])
+    report.begin("quality", "")
+    assert available(report, ["letter", "wine", "digits"]) == ["digits"]
+    assert "letter is left out: set SKAE_DATA" in capsys.readouterr().out
 
 
 def test_contender_that_fails_is_reported_and_left_out():
