@@ -1,6 +1,13 @@
 """The datasets: bundled with scikit-learn, or files in the folder ``$SKAE_DATA``.
 
-Fashion-MNIST is taken from there, or downloaded by Keras or from OpenML.
+Fashion-MNIST is taken from there, or downloaded by Keras or from OpenML. The others are
+files of NumPy's, ``NAME.npz``, with the rows as ``X`` and classes, if any, as ``y``:
+
+- satellite (6,435 x 36; its classes are ``y_class``) and letter (20,000 x 16), of the
+  UCI repository, as in R's package mlbench;
+- golub_leukemia (38 x 3,051), as in Bioconductor's multtest;
+- gasoline_nir (60 x 401), as in R's package pls;
+- pbmc68k_reduced (700 x 765), as in Python's package scanpy.
 """
 
 import os

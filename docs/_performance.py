@@ -93,11 +93,13 @@ def where(section: dict[str, Any]) -> str:
     versions = ", ".join(
         f"{name} {number}" for name, number in machine["versions"].items() if number
     )
+    # Older records name none.
+    commit = f"; commit {machine['commit']}" if "commit" in machine else ""
     small = " Quick settings, not for comparison." * (section["settings"] == "quick")
     return (
         f"{section['date']}, {machine['processors']} processors "
         f"({machine['processor']}); {machine['threads']}; Python "
-        f"{machine['python']}, {versions}; commit {machine['commit']}.{small}"
+        f"{machine['python']}, {versions}{commit}.{small}"
     )
 
 

@@ -62,12 +62,15 @@ def _max_pool(layer: MaxPool, activation: Any, name: str) -> list[Any]:
     return layers
 
 
-def _upsample(layer: Upsample, activation: Any, name: str) -> list[Any]:
+def build_upsample(
+    layer: Upsample, activation: Any, name: str, kinds: dict[int, Any] = _UPSAMPLE
+) -> list[Any]:
+    """Build an upsampling of one of the `kinds`, by the number of its dimensions."""
     *sizes, _ = layer.output_shape
     n_spatial = len(sizes)
     # Keras's one-dimensional layer knows no data format.
     options = {"dtype": "float32"} if n_spatial == 1 else _CHANNELS_LAST
-    layers = [_UPSAMPLE[n_spatial](2, name=name, **options)]
+    layers = [kinds[n_spatial](2, name=name, **options)]
     excess = [
         (0, 2 * before - after)
         for before, after in zip(layer.input_shape[:-1], sizes, strict=True)
@@ -112,7 +115,7 @@ class Operations(NamedTuple):
 
 
 VIEW = Operations(
-    {Dense: _dense, Conv: build_conv, MaxPool: _max_pool, Upsample: _upsample},
+    {Dense: _dense, Conv: build_conv, MaxPool: _max_pool, Upsample: build_upsample},
     activations={},
     sum_activations={},
     keep_largest=_keep_largest,

@@ -161,7 +161,8 @@ class Objective:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the weighted sum of each group's errors, and that of its weights."""
         kept, shares = (values.astype(np.float32) for values in nesting.views)
-        code = tf.tile(self._encoder(batch.inputs), (nesting.copies, 1))
+        # Not `tf.tile`, whose gradient computes with shapes, of which oneDNN complains.
+        code = tf.concat([self._encoder(batch.inputs)] * nesting.copies, axis=0)
         # Codes before the row's own learn less from it, at first.
         held = tf.stop_gradient(code)
         own = nesting.own.astype(np.float32)
@@ -169,8 +170,8 @@ class Objective:
         seen = np.arange(code.shape[1])[:, np.newaxis] == codes_of_views(code.shape[1])
         views = tf.matmul(code, seen.astype(np.float32)) * kept
         outputs = self._decoder(tf.concat([views, shares], axis=1))
-        targets = tf.tile(batch.targets, (nesting.copies, 1))
+        targets = tf.concat([batch.targets] * nesting.copies, axis=0)
         losses = LOSSES[self._program.loss](keras.ops, targets, outputs)
-        groups = nesting.groups * tf.tile(batch.weights, (1, nesting.copies))
+        groups = nesting.groups * tf.concat([batch.weights] * nesting.copies, axis=1)
         errors = tf.reduce_sum(tf.matmul(groups, losses), axis=1) / outputs.shape[1]
         return errors, tf.reduce_sum(groups, axis=1)

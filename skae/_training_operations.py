@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skae._keras_backend import VIEW, Operations, build_conv
-from skae._network import Conv
+from skae._keras_backend import VIEW, Operations, build_conv, build_upsample
+from skae._network import Conv, Upsample
 
 
 @keras.ops.custom_gradient
@@ -89,6 +89,26 @@ class _Conv2D(keras.layers.Conv2D):
         return _convolve(inputs, tf.convert_to_tensor(kernel))
 
 
+def _twice(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """Repeat each value along an axis.
+
+    Keras computes with shapes for it, which is tens of operations in the gradient.
+    """
+    shape = x.shape.as_list()
+    shape[axis] *= 2
+    return tf.reshape(tf.stack([x, x], axis + 1), shape)
+
+
+class _UpSampling1D(keras.layers.UpSampling1D):
+    def call(self, inputs: Any) -> Any:
+        return _twice(inputs, 1)
+
+
+class _UpSampling2D(keras.layers.UpSampling2D):
+    def call(self, inputs: Any) -> Any:
+        return _twice(_twice(inputs, 1), 2)
+
+
 def _keep_about_largest(x: Any, n_active: int) -> Any:
     """Keep the largest values of each row, and all that equal the last of them.
 
@@ -99,7 +119,11 @@ def _keep_about_largest(x: Any, n_active: int) -> Any:
 
 
 TRAINING = Operations(
-    VIEW.builders | {Conv: partial(build_conv, kinds={1: _Conv1D, 2: _Conv2D})},
+    VIEW.builders
+    | {
+        Conv: partial(build_conv, kinds={1: _Conv1D, 2: _Conv2D}),
+        Upsample: partial(build_upsample, kinds={1: _UpSampling1D, 2: _UpSampling2D}),
+    },
     activations=_ACTIVATIONS,
     sum_activations=_ACTIVATIONS | _SPELLED_OUT,
     keep_largest=_keep_about_largest,

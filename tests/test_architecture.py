@@ -106,6 +106,30 @@ def test_fit_is_quiet_and_leaves_settings_alone():
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "autoencoder",
+    [
+        "DenseAE(3, ordered=True, **short)",
+        "DenseAE(0.9, **short)",
+        "DenoisingAE(2, noise='swap', **short)",
+        "SparseAE(8, sparsity='topk', target_sparsity=2, **short)",
+        "SparseAE(8, sparsity='kl', **short)",
+        "VAETransformer(2, **short)",
+        "ConvAE(2, image_shape=(2, 2), early_stopping=False, max_iter=2)",
+    ],
+)
+def test_training_of_any_kind_is_quiet(autoencoder):
+    """TensorFlow reports operations that it would rather have by oneDNN."""
+    result = run(
+        "import numpy as np\n"
+        "from skae import *\n"
+        "short = dict(early_stopping=False, hidden_layer_sizes=(4,), max_iter=2)\n"
+        "X = np.random.default_rng(0).normal(size=(60, 4))\n"
+        f"{autoencoder}.fit(X)\n"
+    )
+    assert result.stderr == result.stdout == ""
+
+
 def test_keras_models_and_policies_of_the_user_are_left_alone():
     run(
         "import keras\n"
