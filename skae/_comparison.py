@@ -96,7 +96,7 @@ def compare_with_pca(
     Both are fitted to the same training rows of each split. An autoencoder with
     ``ordered=True`` is fitted once a split, with the most components, and truncated to
     the others; any other is fitted for each number of components, and so is an ordered
-    one for numbers of which PCA reconstructs the training rows exactly.
+    one for numbers at which PCA reconstructs the training rows exactly.
 
     Parameters
     ----------
