@@ -74,8 +74,9 @@ class Judgement(NamedTuple):
     @property
     def explained(self) -> np.ndarray:
         """Share of the variance that the first codes explain, which never falls."""
-        shares: np.ndarray = np.maximum.accumulate(1 - self.curve / self.variance)
-        return np.maximum(shares, 0.0)
+        left = np.minimum(self.curve, self.variance) / self.variance
+        shares: np.ndarray = np.maximum.accumulate(1 - left)
+        return shares
 
     @property
     def variance(self) -> float:

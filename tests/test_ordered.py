@@ -282,6 +282,15 @@ def test_rows_that_are_all_the_same_need_one_code():
     assert DenseAE(0.5, **QUICK).fit(np.ones((60, 4))).n_components_ == 1
 
 
+def test_rows_that_are_all_the_same_leave_nothing_to_explain():
+    """Training goes on from a rounded mean, so there is an error nevertheless."""
+    X = np.tile(np.float32([1.2e9, -1.3e9, 6.4e9]), (4, 1))
+    model = DenseAE(2, ordered=True, pca_shortcut=False, max_iter=1, random_state=0)
+    model.fit(X).partial_fit(X)
+    assert model.reconstruction_error_ > 0
+    assert model.explained_variance_ratio_.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("share", [0.7, "auto"])
 def test_few_rows_take_as_many_components_as_pca(digits, share):
     X = digits[:40]
