@@ -56,14 +56,14 @@ class ConvAE(BaseAutoencoder):
         image of width 1, (length, 1, channels). "auto" takes 16, 25, 36... features as
         a square image and any other number as a signal.
 
-    filters : array-like of int, default=(16, 8)
+    filters : int or array-like of int, default=(16, 8)
         Numbers of filters of the convolutions. Each is followed by pooling, which
         halves the image and rounds odd sizes up; the decoder mirrors all that.
 
     kernel_size : int, default=3
         Height and width, or length, of the kernels.
 
-    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+    hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the fully connected layers between the feature map and the code, which
         the decoder mirrors. "auto" is ``(256,)``. Not used with ``n_components=None``.
 
@@ -227,7 +227,7 @@ class ConvAE(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": [StrOptions({"auto"}), "array-like"],
-        "filters": ["array-like"],
+        "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "whiten": ["boolean"],

@@ -54,7 +54,7 @@ class DenoisingAE(DenseAE):
         of the values that are corrupted, at most 1. Choose it like the noise that is
         expected.
 
-    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+    hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
         ``()`` is the classic network whose only hidden layer is the code. "auto" is
         ``(256, 128)``.

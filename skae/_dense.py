@@ -72,7 +72,7 @@ class DenseAE(BaseDense):
         the network is always kept and no number that was tried suffices, it is the
         largest.
 
-    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+    hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
         ``()`` is the classic network whose only hidden layer is the code. "auto" is
         ``(256, 128)``.

@@ -29,7 +29,7 @@ def draw_seeds(random_state: Any) -> Seeds:
 
 
 def check_integers(values: Any, name: str, otherwise: str = "") -> tuple[int, ...]:
-    """Check that a parameter is a sequence of integers of at least 1."""
+    """Check that a parameter is one integer of at least 1, or a sequence of them."""
     items = tuple(np.atleast_1d(np.asarray(values, dtype=object)))
     if not all(isinstance(item, Integral) and int(item) >= 1 for item in items):
         raise ValueError(

@@ -101,8 +101,14 @@ class Trained(NamedTuple):
 
 
 def centre_and_scale(X: np.ndarray) -> tuple[np.ndarray, float]:
-    mean, variance = mean_and_variance(X)
-    scale = float(np.sqrt(variance.mean()))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, variance = mean_and_variance(X)
+        scale = float(np.sqrt(variance.mean()))
+    if not np.isfinite(scale):
+        raise ValueError(
+            f"X has values from {X.min():g} to {X.max():g}, whose variance is infinite "
+            "in double precision. Scale X (for instance with MaxAbsScaler)."
+        )
     return mean, scale if scale > 0 else 1.0
 
 

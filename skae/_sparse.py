@@ -61,7 +61,7 @@ class SparseAE(BaseDense):
         many are active in each row with "topk" (at least one), or on average with "kl".
         "l1" has no target.
 
-    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+    hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
         ``()`` is the classic network whose only hidden layer is the code. "auto" is
         ``(256, 128)``.

@@ -59,7 +59,7 @@ class VAETransformer(BaseDense):
         line, less than `max_iter`. Training does not stop early before it has. "auto"
         is 10, but at most half of `max_iter`.
 
-    hidden_layer_sizes : "auto" or array-like of int, default="auto"
+    hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the layers between the input and the code, which the decoder mirrors.
         ``()`` is the classic network whose only hidden layer is the code. "auto" is
         ``(256, 128)``.

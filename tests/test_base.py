@@ -359,6 +359,7 @@ BAD_PARAMETERS = [
     ({"output_activation": None}, "output_activation.*'sigmoid'.*Got None"),
     ({"hidden_layer_sizes": (8, 0)}, r"hidden_layer_sizes.*at least 1.*\(8, 0\)"),
     ({"hidden_layer_sizes": (8, 2.5)}, r"hidden_layer_sizes.*integers.*\(8, 2.5\)"),
+    ({"hidden_layer_sizes": 0}, "hidden_layer_sizes.*int.*Got 0"),
     ({"hidden_layer_sizes": "big"}, "hidden_layer_sizes.*'auto'.*Got 'big'"),
     ({"batch_size": 0}, "batch_size.*Got 0"),
     ({"learning_rate_init": 0.0}, "learning_rate_init.*Got 0.0"),
@@ -400,6 +401,7 @@ BAD_ROWS = [
     (np.empty((0, 2)), "0 sample"),
     (np.empty((2, 0)), "0 feature"),
     ([[1.0, 2.0]], "minimum of 2 is required"),
+    ([[1e200, 1.0], [1.0, 2.0]], r"1e\+200, whose variance is infinite.*MaxAbsScaler"),
 ]
 
 
@@ -414,6 +416,15 @@ def test_bad_rows_are_refused_and_the_fit_is_kept(wine, rows, message, method):
         assert vars(estimator) == state
     with pytest.raises(ValueError, match=message):
         getattr(DenseAE(2, **QUICK), method)(rows)
+
+
+def test_one_hidden_layer_may_be_a_number(wine):
+    """As in scikit-learn's networks."""
+    number, sequence = (
+        DenseAE(2, hidden_layer_sizes=sizes, max_iter=1, random_state=0).fit(wine)
+        for sizes in (8, (8,))
+    )
+    np.testing.assert_array_equal(number.transform(wine), sequence.transform(wine))
 
 
 def test_wrong_widths_are_refused(wine, model):

@@ -90,6 +90,11 @@ def test_filters_are_checked(filters):
         ConvAE(filters=filters).fit(random_rows(28))
 
 
+def test_one_convolution_may_be_a_number_of_filters():
+    model = ConvAE(None, filters=3, max_iter=1).fit(random_rows(28))
+    assert model.n_components_ == 14 * 3
+
+
 def test_network_starts_as_pca(digits):
     model = ConvAE(
         5, learning_rate_init=1e-12, early_stopping=False, max_iter=1, random_state=0
