@@ -200,8 +200,10 @@ class Settings:
         Epochs after which several steps are taken at once, compiled by XLA; `None`
         stands for never.
     stops : tuple of int
-        Epochs, in rising order, after which the weights are wanted. Training ends with
-        the last; `()` stands for the whole schedule.
+        Epochs, in rising order, of which the weights are wanted. Before the end of the
+        schedule rates are still high, so there they are the means over the second half
+        of the epochs until then, without those of the `warmup`. Training ends with the
+        last; `()` stands for the whole schedule.
     """
 
     learning_rate: float

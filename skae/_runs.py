@@ -51,8 +51,10 @@ _FEW_VALUES = 2**22
 # A network that starts at PCA trains with noise on its inputs, in multiples of the root
 # mean square error that PCA leaves. Noise smooths like a kernel (Bishop, 1995,
 # "Training with noise is equivalent to Tikhonov regularization"), so like a kernel's
-# width it shrinks as rows are added, from 1 at this many rows.
+# width it shrinks as rows are added: 1 at this many rows. Fewer rows get no more than
+# most, as cross-validation stops training before they are learnt by heart.
 _ROWS_OF_UNIT_NOISE = 300
+_MOST_NOISE = 0.6
 
 # Where codes are sparse, their number says little of what PCA leaves: often nothing.
 # The noise is then this share of the root mean variance.
@@ -287,7 +289,7 @@ def as_type(weights: Weights, dtype: np.typing.DTypeLike) -> Weights:
 
 def _input_noise(plan: FitPlan, n_rows: int, axes: PrincipalAxes) -> float:
     error = _SPARSE_NOISE if plan.sparse_code else np.sqrt(axes.error)
-    return float(error * min(1.0, np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)))
+    return float(error * min(_MOST_NOISE, np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)))
 
 
 def _corruption(

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite, prod
+from math import ceil, isfinite, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -127,6 +127,8 @@ class _Progress:
         self._kept: list[tf.Tensor] | None = None
         self._proven: list[tf.Tensor] | None = None
         self._at_stops: list[list[tf.Tensor]] = []
+        # The sum of the weights of the epochs that belong to the next stop, so far.
+        self._sum: list[tf.Tensor] = []
 
     def finish(self) -> Outcome:
         """Return the outcome with the weights of the epochs that were kept."""
@@ -157,14 +159,29 @@ class _Progress:
             # The epoch's loss tells of the weights it began with.
             self._proven = self._kept
             self._kept = trace.values
-            self._note_stop(trace.values, self._settings.stops)
+            if len(self._at_stops) < len(self._settings.stops):
+                self._note_stop(trace.values)
         else:
             self._judge(val_loss, trace.values, self._settings.stopping)
 
-    def _note_stop(self, values: list[tf.Tensor], stops: tuple[int, ...]) -> None:
-        if len(self.outcome.loss) in stops:
-            self._at_stops.append(values)
-            self.should_stop = len(self._at_stops) == len(stops)
+    def _note_stop(self, values: list[tf.Tensor]) -> None:
+        """Average the weights of the epochs that belong to the next stop.
+
+        That comes near what a schedule which ends there would give (Izmailov et al.,
+        2018, "Averaging weights leads to wider optima and better generalization").
+        """
+        settings, n_epochs = self._settings, len(self.outcome.loss)
+        stop = settings.stops[len(self._at_stops)]
+        begin = max(ceil(stop / 2), settings.warmup)
+        if stop == settings.n_epochs:
+            begin = stop - 1  # the schedule ends with rates of nearly zero
+        if n_epochs > begin:
+            self._sum = [*map(tf.add, self._sum, values)] if self._sum else values
+        if n_epochs == stop:
+            self._kept = [total / (stop - begin) for total in self._sum]
+            self._at_stops.append(self._kept)
+            self._sum = []
+            self.should_stop = len(self._at_stops) == len(settings.stops)
 
     def _judge(
         self, val_loss: float, values: list[tf.Tensor], stopping: EarlyStopping

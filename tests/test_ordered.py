@@ -249,6 +249,18 @@ def test_share_is_reached_with_fewer_codes_than_pca(digits, n_samples):
     assert len(model.reconstruction_curve_) >= model.n_components_
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_share_of_few_rows_is_reached_with_fewer_codes_than_pca(seed):
+    X, X_test = train_test_split(
+        load_breast_cancer().data, train_size=398, random_state=seed
+    )
+    scaler = StandardScaler().fit(X)
+    X, X_test = scaler.transform(X), scaler.transform(X_test)
+    model = DenseAE(0.9, random_state=0).fit(X)
+    assert model.n_components_ < PCA(0.9, svd_solver="full").fit(X).n_components_
+    assert abs(model.score(X_test) - 0.9) < 0.02
+
+
 def test_auto_finds_the_number_that_made_the_data():
     rng = np.random.default_rng(0)
     directions = np.linalg.qr(rng.normal(size=(30, 3)))[0].T

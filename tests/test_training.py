@@ -4,6 +4,7 @@ import gc
 import logging
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,6 +208,34 @@ def test_best_epoch_is_kept_and_training_stops_early(digits, make):
     assert model.n_iter_ == len(val_loss) == len(model.history_["loss"]) < 100
     kept = model.reconstruction_error_ / digits.var(axis=0).mean()
     np.testing.assert_allclose(kept, min(val_loss), rtol=1e-4)
+
+
+def test_weights_before_the_end_of_the_schedule_are_means(make, digits, monkeypatch):
+    """Of the second half of the epochs until then; few rows are trained so."""
+    from skae import _training
+
+    def flat(weights):
+        return np.concatenate([array.ravel() for array in weights.all])
+
+    def run(compiled, parts):
+        trace = run_epoch(compiled, parts)
+        epochs.append(flat(compiled.as_weights(trace.values)))
+        return trace
+
+    def train_with_stops(program, settings, *others):
+        outcomes.append(train(program, replace(settings, stops=(2, 5, 8)), *others))
+        return outcomes[0]
+
+    epochs, outcomes = [], []
+    run_epoch, train = _training.CompiledProgram.run_epoch, _training.train
+    monkeypatch.setattr(_training.CompiledProgram, "run_epoch", run)
+    monkeypatch.setattr(_training, "train", train_with_stops)
+    make(max_iter=8).fit(digits[:200])
+    of_stops = map(flat, outcomes[0].at_stops)
+    wanted = [epochs[1], (epochs[3] + epochs[4]) / 2, epochs[7]]
+    for weights, mean in zip(of_stops, wanted, strict=True):
+        np.testing.assert_allclose(weights, mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(flat(outcomes[0].weights), epochs[7])
 
 
 def test_divergence_at_once_raises_with_advice_and_keeps_the_fit(digits, make):
