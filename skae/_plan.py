@@ -202,8 +202,8 @@ class Settings:
     stops : tuple of int
         Epochs, in rising order, of which the weights are wanted. Before the end of the
         schedule rates are still high, so there they are the means over the second half
-        of the epochs until then, without those of the `warmup`. Training ends with the
-        last; `()` stands for the whole schedule.
+        of the epochs until then, but for those until the stop before and those of the
+        `warmup`. Training ends with the last; `()` stands for the whole schedule.
     """
 
     learning_rate: float

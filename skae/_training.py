@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil, isfinite, prod
+from math import isfinite, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -171,8 +171,8 @@ class _Progress:
         2018, "Averaging weights leads to wider optima and better generalization").
         """
         settings, n_epochs = self._settings, len(self.outcome.loss)
-        stop = settings.stops[len(self._at_stops)]
-        begin = max(ceil(stop / 2), settings.warmup)
+        before, stop = (0, *settings.stops)[len(self._at_stops) :][:2]
+        begin = max(stop // 2, before, settings.warmup)
         if stop == settings.n_epochs:
             begin = stop - 1  # the schedule ends with rates of nearly zero
         if n_epochs > begin:
