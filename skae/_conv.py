@@ -121,7 +121,8 @@ class ConvAE(BaseAutoencoder):
           epoch are kept;
         - from 50 rows on, each of five folds in turn; the network is then trained anew
           on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`;
+          quarter, a half or all of `max_iter`. Unless it is all, the weights are the
+          means over the second half of these epochs;
         - fewer rows cannot decide, and the estimator is PCA.
 
         With `False` the network is trained on all rows for `max_iter` epochs and always

@@ -140,7 +140,8 @@ class DenseAE(BaseDense):
           epoch are kept;
         - from 50 rows on, each of five folds in turn; the network is then trained anew
           on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`;
+          quarter, a half or all of `max_iter`. Unless it is all, the weights are the
+          means over the second half of these epochs;
         - fewer rows cannot decide, and the estimator is PCA.
 
         With `False` the network is trained on all rows for `max_iter` epochs and always
@@ -231,7 +232,8 @@ class DenseAE(BaseDense):
     choose; use `whiten` where a following step depends on it.
 
     While it trains from PCA, the network sees its inputs with Gaussian noise added,
-    less the more rows there are [3]_, and its kernels decay a little [4]_.
+    less the more rows there are [3]_, and its kernels decay a little [4]_. Where few
+    rows end training early, weights of several epochs are averaged [7]_.
 
     References
     ----------
@@ -248,6 +250,8 @@ class DenseAE(BaseDense):
        Workshops.
     .. [6] Rippel, O., Gelbart, M., & Adams, R. (2014). Learning ordered
        representations with nested dropout. ICML.
+    .. [7] Izmailov, P., Podoprikhin, D., Garipov, T., Vetrov, D., & Wilson, A. G.
+       (2018). Averaging weights leads to wider optima and better generalization. UAI.
 
     Examples
     --------
