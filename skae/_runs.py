@@ -51,14 +51,14 @@ _FEW_VALUES = 2**22
 # A network that starts at PCA trains with noise on its inputs, in multiples of the root
 # mean square error that PCA leaves. Noise smooths like a kernel (Bishop, 1995,
 # "Training with noise is equivalent to Tikhonov regularization"), so like a kernel's
-# width it shrinks as rows are added: 1 at this many rows. Fewer rows get no more than
-# most, as cross-validation stops training before they are learnt by heart.
+# width it shrinks as rows are added: it is 1 at this many rows. Few rows get less than
+# that would have it, as more hides what there is to learn from them.
 _ROWS_OF_UNIT_NOISE = 300
 _MOST_NOISE = 0.6
 
 # Where codes are sparse, their number says little of what PCA leaves: often nothing.
-# The noise is then this share of the root mean variance.
-_SPARSE_NOISE = 0.2
+# The noise is then at most this share of the root mean variance.
+_MOST_SPARSE_NOISE = 0.2
 
 # Such a network's kernels decay by this multiple of the learning rate at each step.
 _WEIGHT_DECAY = 0.1
@@ -288,8 +288,10 @@ def as_type(weights: Weights, dtype: np.typing.DTypeLike) -> Weights:
 
 
 def _input_noise(plan: FitPlan, n_rows: int, axes: PrincipalAxes) -> float:
-    error = _SPARSE_NOISE if plan.sparse_code else np.sqrt(axes.error)
-    return float(error * min(_MOST_NOISE, np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)))
+    multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)
+    if plan.sparse_code:
+        return float(_MOST_SPARSE_NOISE * min(1.0, multiple))
+    return float(np.sqrt(axes.error) * min(_MOST_NOISE, multiple))
 
 
 def _corruption(
