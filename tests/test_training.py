@@ -210,7 +210,10 @@ def test_best_epoch_is_kept_and_training_stops_early(digits, make):
     np.testing.assert_allclose(kept, min(val_loss), rtol=1e-4)
 
 
-def test_weights_before_the_end_of_the_schedule_are_means(make, digits, monkeypatch):
+@pytest.mark.parametrize(("warmup", "first"), [(0, 1), (2, 2)])
+def test_weights_before_the_end_of_the_schedule_are_means(
+    warmup, first, make, digits, monkeypatch
+):
     """Of the second half of the epochs until then; few rows are trained so."""
     from skae import _training
 
@@ -223,7 +226,8 @@ def test_weights_before_the_end_of_the_schedule_are_means(make, digits, monkeypa
         return trace
 
     def train_with_stops(program, settings, *others):
-        outcomes.append(train(program, replace(settings, stops=(2, 5, 8)), *others))
+        settings = replace(settings, stops=(3, 4, 8), warmup=warmup)
+        outcomes.append(train(program, settings, *others))
         return outcomes[0]
 
     epochs, outcomes = [], []
@@ -232,7 +236,8 @@ def test_weights_before_the_end_of_the_schedule_are_means(make, digits, monkeypa
     monkeypatch.setattr(_training, "train", train_with_stops)
     make(max_iter=8).fit(digits[:200])
     of_stops = map(flat, outcomes[0].at_stops)
-    wanted = [epochs[1], np.mean(epochs[2:5], axis=0), epochs[7]]
+    spans = [(first, 3), (3, 4), (7, 8)]
+    wanted = [np.mean(epochs[begin:end], axis=0) for begin, end in spans]
     for weights, mean in zip(of_stops, wanted, strict=True):
         np.testing.assert_allclose(weights, mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(flat(outcomes[0].weights), epochs[7])
