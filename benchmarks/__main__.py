@@ -1,6 +1,7 @@
-"""Measure skae beside its peers and print the tables of the documentation.
+"""Compare skae with other libraries and print the tables of the documentation.
 
-``full`` is what the documentation shows, ``quick`` tells in minutes that it all runs.
+``full`` measures what the documentation shows. ``quick`` only checks, within minutes,
+that every section runs.
 """
 
 import argparse
@@ -44,25 +45,25 @@ SECTIONS = {
 }
 
 
-def positive(text):
+def positive_int(text):
     if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"must be an int of at least 1, got {text}")
+        raise argparse.ArgumentTypeError(f"must be a positive integer, got {text}")
     return int(text)
 
 
-def record(text):
+def record_path(text):
     path = Path(text)
     if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+        raise argparse.ArgumentTypeError(f"folder {path.parent} does not exist")
     try:
         if path.exists():
             json.loads(path.read_text())["sections"]
     except (ValueError, KeyError, TypeError):
-        raise argparse.ArgumentTypeError(f"{path} is no record of mine") from None
+        raise argparse.ArgumentTypeError(f"{path} is not a benchmark record") from None
     return path
 
 
-def parse(arguments=None):
+def create_parser():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
@@ -85,24 +86,28 @@ def parse(arguments=None):
         nargs="+",
         metavar="NAME",
         choices=ALL,
-        help="datasets of quality, family and dimension: " + ", ".join(ALL),
+        help="datasets for quality, family and dimension: " + ", ".join(ALL),
     )
     parser.add_argument(
         "--rounds",
-        type=positive,
+        type=positive_int,
         metavar="N",
-        help="processes that each contender is measured in, where the section has a "
-        "number of them, in place of the default",
+        help="number of processes per contender, in sections that use several",
     )
     parser.add_argument(
         "--json",
-        type=record,
+        type=record_path,
         metavar="FILE",
-        help="record to write; sections that FILE has and that are not run are kept",
+        help="record to write; sections in FILE that are not run are kept",
     )
+    return parser
+
+
+def parse(arguments=None):
+    parser = create_parser()
     parsed = parser.parse_args(arguments)
     if parsed.data and parsed.json:
-        parser.error("--json records whole sections, so leave out --data")
+        parser.error("--json records whole sections and cannot be combined with --data")
     return parsed
 
 
@@ -117,7 +122,7 @@ def main():
         try:
             section.main(report)
         except FileNotFoundError as missing:
-            report.leave_out(f"Left out from here: {missing}")
+            report.abandon(f"The rest of this section is skipped: {missing}")
         report.save()
 
 

@@ -1,16 +1,19 @@
-"""Time of scikit-learn's own checks, in a process of their own."""
+"""scikit-learn's estimator checks: how many pass, and how long they take.
+
+The checks of each estimator run in a separate process.
+"""
 
 import os
 import time
 
-from benchmarks.harness import run
+from benchmarks.harness import run_in_process
 
 TITLE = "scikit-learn's checks"
 
 
 def measure(name):
-    """Run all checks; the time has the imports in it."""
-    # Read when SciPy is imported: one check more.
+    """Run all checks of an estimator; the time includes the imports."""
+    # SciPy reads this variable when it is imported; it enables one more check.
     os.environ["SCIPY_ARRAY_API"] = "1"
     start = time.perf_counter()
     from sklearn.utils.estimator_checks import check_estimator
@@ -25,20 +28,22 @@ def measure(name):
     }
 
 
+def table_rows(names):
+    for name in names:
+        result = run_in_process(measure, name=name)
+        yield (
+            f"check_estimator({name}())",
+            f"{result['passed']} of {result['n']}",
+            f"{result['seconds']:.1f}",
+        )
+
+
 def main(report):
     import skae
 
     names = [name for name in skae.__all__ if hasattr(getattr(skae, name), "fit")]
-
-    def rows():
-        for name in names[:1] if report.quick else names:
-            result = run(measure, name=name)
-            yield (
-                f"check_estimator({name}())",
-                f"{result['passed']} of {result['n']}",
-                f"{result['seconds']:.1f}",
-            )
-
     report.table(
-        "Checks passed, imports included in the time", ["", "passed", "seconds"], rows()
+        "Checks passed; the time includes the imports",
+        ["", "passed", "time (s)"],
+        table_rows(names[:1] if report.quick else names),
     )

@@ -1,6 +1,6 @@
-"""What runs in a contender's process: ``python -m benchmarks.child FUNCTION JSON``.
+"""Entry point of a contender's process: ``python -m benchmarks.child FUNCTION JSON``.
 
-It imports nothing but what it has to: imports are among the things measured.
+It imports only what it needs, because the time and memory of imports are measured too.
 """
 
 import json
@@ -8,8 +8,8 @@ import sys
 from importlib import import_module
 
 
-def installed(module):
-    """Import a module, or leave the process with the word that the table shows."""
+def require(module):
+    """Import and return a module, or end the process with an error for the table."""
     try:
         return import_module(module)
     except ModuleNotFoundError as missing:
@@ -22,7 +22,7 @@ def main():
     arguments = json.loads(sys.argv[2])
     processors = arguments.pop("processors", None)
     if processors is not None:
-        # Before any library counts them.
+        # Libraries count the processors when they are imported.
         import os
 
         os.sched_setaffinity(0, processors)

@@ -1,15 +1,15 @@
-"""What a user would train the same network with, each as one who knows it would.
+"""The libraries that are compared, each used as an experienced user would.
 
-Each contender imports its library and returns ``fit(X, n_epochs)``, which trains a new
-network of the workload.
+Every function below imports its library and returns ``fit(X, n_epochs)``, which trains
+a new network of the given workload.
 """
 
-from benchmarks.child import installed
+from benchmarks.child import require
 from benchmarks.workloads import BATCH_SIZE, LEARNING_RATE
 
 
 def skae_dense(workload):
-    installed("tensorflow")  # not a part of the first fit
+    require("tensorflow")  # imported here so that the first fit does not include it
     from skae import DenseAE
 
     return lambda X, n_epochs: DenseAE(
@@ -48,34 +48,37 @@ def keras_model(workload, steps_per_execution=1):
     return model
 
 
-def keras_fit(workload, whole_epochs=False):
-    installed("keras")
+def keras_fit(workload, one_execution_per_epoch=False):
+    require("keras")
 
     def fit(X, n_epochs):
-        n_steps = -(-len(X) // BATCH_SIZE) if whole_epochs else 1
-        model = keras_model(workload, n_steps)
+        n_steps = -(-len(X) // BATCH_SIZE) if one_execution_per_epoch else 1
+        model = keras_model(workload, steps_per_execution=n_steps)
         return model.fit(X, X, batch_size=BATCH_SIZE, epochs=n_epochs, verbose=0)
 
     return fit
 
 
-def keras_whole_epochs(workload):
-    return keras_fit(workload, whole_epochs=True)
+def keras_one_execution(workload):
+    return keras_fit(workload, one_execution_per_epoch=True)
 
 
 def keras_transformer(workload):
-    """Fit Keras's own wrapper, which takes no rows as targets: a layer has the loss."""
-    keras = installed("keras")
+    """Wrap the network in `keras.wrappers.SKLearnTransformer`.
 
-    class Reconstruction(keras.layers.Layer):
-        def call(self, rows, outputs):
-            self.add_loss(keras.ops.mean(keras.ops.square(rows - outputs)))
+    The wrapper does not accept rows as targets, so a layer computes the loss.
+    """
+    keras = require("keras")
+
+    class ReconstructionLoss(keras.layers.Layer):
+        def call(self, inputs, outputs):
+            self.add_loss(keras.ops.mean(keras.ops.square(inputs - outputs)))
             return outputs
 
-    def model(X, y):
-        stack = keras_model(workload)
-        outputs = Reconstruction()(stack.inputs[0], stack.outputs[0])
-        model = keras.Model(stack.inputs, outputs)
+    def build(X, y):
+        network = keras_model(workload)
+        outputs = ReconstructionLoss()(network.inputs[0], network.outputs[0])
+        model = keras.Model(network.inputs, outputs)
         model.compile(
             keras.optimizers.Adam(LEARNING_RATE), lambda y, outputs: 0 * outputs[:, 0]
         )
@@ -83,7 +86,7 @@ def keras_transformer(workload):
 
     settings = {"batch_size": BATCH_SIZE, "verbose": 0}
     return lambda X, n_epochs: keras.wrappers.SKLearnTransformer(
-        model, fit_kwargs={**settings, "epochs": n_epochs}
+        build, fit_kwargs={**settings, "epochs": n_epochs}
     ).fit(X, X[:, 0])
 
 
@@ -97,26 +100,26 @@ def torch_model(workload):
     for i, (n_inputs, n_outputs) in enumerate(workload.layers):
         layers += [nn.Linear(n_inputs, n_outputs), nn.ReLU()]
         if i == len(workload.hidden):
-            layers.pop()
+            layers.pop()  # the code layer is linear
     return nn.Sequential(*layers[:-1])
 
 
 def torch_loop(workload, compiled=False):
-    torch = installed("torch")
+    torch = require("torch")
 
-    def loss_of(model, batch):
+    def batch_loss(model, batch):
         return torch.nn.functional.mse_loss(model(batch), batch)
 
-    loss_of = torch.compile(loss_of) if compiled else loss_of
+    batch_loss = torch.compile(batch_loss) if compiled else batch_loss
 
     def fit(X, n_epochs):
         X = torch.from_numpy(X)
         model = torch_model(workload)
         optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
         for _ in range(n_epochs):
-            for rows in torch.randperm(len(X)).split(BATCH_SIZE):
+            for indices in torch.randperm(len(X)).split(BATCH_SIZE):
                 optimizer.zero_grad()
-                loss_of(model, X[rows]).backward()
+                batch_loss(model, X[indices]).backward()
                 optimizer.step()
 
     return fit
@@ -126,7 +129,7 @@ def torch_compiled(workload):
     return torch_loop(workload, compiled=True)
 
 
-# --- scikit-learn, and what is built on PyTorch in its manner ---
+# --- scikit-learn, and estimators built on PyTorch ---
 
 
 def mlp_regressor(workload):
@@ -145,9 +148,9 @@ def mlp_regressor(workload):
 
 
 def pyod_autoencoder(workload):
-    installed("torch")
-    models = installed("pyod.models.auto_encoder")
-    # Its code has an activation, too.
+    require("torch")
+    models = require("pyod.models.auto_encoder")
+    # pyod applies the activation to the code layer as well.
     return lambda X, n_epochs: models.AutoEncoder(
         hidden_neuron_list=[*workload.hidden, workload.n_components],
         hidden_activation_name="relu",
@@ -163,7 +166,7 @@ def pyod_autoencoder(workload):
 
 
 def encdr(workload):
-    ENCDR = installed("encdr").ENCDR
+    ENCDR = require("encdr").ENCDR
     return lambda X, n_epochs: ENCDR(
         hidden_dims=list(workload.hidden),
         latent_dim=workload.n_components,
@@ -176,11 +179,10 @@ def encdr(workload):
     ).fit(X)
 
 
-# The first is the one the others are compared with.
 NETWORKS = {
     "skae DenseAE": skae_dense,
     "keras.Model.fit": keras_fit,
-    "keras.Model.fit, whole epochs a call": keras_whole_epochs,
+    "keras.Model.fit, one execution per epoch": keras_one_execution,
     "keras SKLearnTransformer": keras_transformer,
     "torch loop": torch_loop,
     "torch loop, compiled": torch_compiled,
@@ -190,7 +192,7 @@ NETWORKS = {
 }
 
 
-# --- No networks: their fits have no epochs ---
+# --- Decompositions, whose fits have no epochs ---
 
 
 def pca(workload):

@@ -1,9 +1,10 @@
-"""The datasets: bundled with scikit-learn, or files in the folder ``$SKAE_DATA``.
+"""Datasets that are bundled with scikit-learn or read from the folder ``$SKAE_DATA``.
 
-Fashion-MNIST is taken from there, or downloaded by Keras or from OpenML. The others are
-files of NumPy's, ``NAME.npz``, with the rows as ``X`` and classes, if any, as ``y``:
+Fashion-MNIST is read from that folder, or else downloaded by Keras or from OpenML. The
+others are NumPy archives, ``NAME.npz``, with the rows as ``X`` and the class labels, if
+any, as ``y``:
 
-- satellite (6,435 x 36; its classes are ``y_class``) and letter (20,000 x 16), of the
+- satellite (6,435 x 36; its labels are ``y_class``) and letter (20,000 x 16), from the
   UCI repository, as in R's package mlbench;
 - golub_leukemia (38 x 3,051), as in Bioconductor's multtest;
 - gasoline_nir (60 x 401), as in R's package pls;
@@ -17,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn import datasets
 
-FASHION_ROWS = 10_000
+N_FASHION_ROWS = 10_000
 
 
 class Dataset(NamedTuple):
     X: np.ndarray
-    y: np.ndarray | None  # classes, if it has any
+    y: np.ndarray | None  # class labels, if there are any
 
 
 def _bundled(loader, labelled=True):
@@ -33,56 +34,61 @@ def _bundled(loader, labelled=True):
     return load
 
 
-def _file(name, y=None):
+def _from_file(name, labels=None):
     def load() -> Dataset:
         folder = os.environ.get("SKAE_DATA")
         path = Path(folder or ".") / f"{name}.npz"
         if not folder or not path.exists():
-            raise FileNotFoundError(f"set SKAE_DATA to the folder of {name}.npz")
+            raise FileNotFoundError(
+                f"set SKAE_DATA to the folder that contains {name}.npz"
+            )
         with np.load(path) as arrays:
-            labels = arrays[y] if y else None
-            return Dataset(arrays["X"].astype(float), labels)
+            y = arrays[labels] if labels else None
+            return Dataset(arrays["X"].astype(float), y)
 
     return load
 
 
 def fashion_images():
-    """Return the 60,000 training images as flat rows of bytes, and their classes."""
+    """Return the 60,000 training images as flat rows of bytes, and their labels."""
     folder = os.environ.get("SKAE_DATA")
     path = Path(folder or ".") / "fashion_mnist_70k.npz"
     if folder and path.exists():
         with np.load(path) as arrays:
             X, y = arrays["X_train"], arrays["y_train"]
         return X.reshape(len(X), -1), y
-    return _downloaded_images()
+    return _download_fashion_images()
 
 
-def _downloaded_images():
+def _download_fashion_images():
     import keras
 
     try:
         (X, y), _ = keras.datasets.fashion_mnist.load_data()
         return X.reshape(len(X), -1), y
-    except Exception:  # noqa: BLE001 (Keras raises plain ones)
+    except Exception:  # noqa: BLE001 (Keras raises bare `Exception`)
         pass
     try:
         X, y = datasets.fetch_openml("Fashion-MNIST", return_X_y=True, as_frame=False)
     except (OSError, ValueError) as failure:
         raise FileNotFoundError(
-            "set SKAE_DATA to the folder of fashion_mnist_70k.npz, as it could not be "
-            f"downloaded ({failure})"
+            "Fashion-MNIST could not be downloaded; set SKAE_DATA to the folder that "
+            f"contains fashion_mnist_70k.npz ({failure})"
         ) from failure
     return X[:60_000], y[:60_000].astype(int)
 
 
 def _fashion_mnist() -> Dataset:
     X, y = fashion_images()
-    rows = np.random.default_rng(0).permutation(len(X))[:FASHION_ROWS]
-    return Dataset(X[rows].astype(float), y[rows])
+    indices = np.random.default_rng(0).permutation(len(X))[:N_FASHION_ROWS]
+    return Dataset(X[indices].astype(float), y[indices])
 
 
-def made_rows(n_rows: int, n_features: int = 32, n_latent: int = 8) -> np.ndarray:
-    """Make rows of single precision along curves, with noise, in little memory."""
+def synthetic_rows(n_rows: int, n_features: int = 32, n_latent: int = 8) -> np.ndarray:
+    """Return single-precision rows on a curved surface, with noise.
+
+    The rows are generated block by block, so that a million of them take little memory.
+    """
     rng = np.random.default_rng(0)
     directions = rng.standard_normal((2 * n_latent, n_features), dtype=np.float32)
     X = rng.standard_normal((n_rows, n_features), dtype=np.float32)
@@ -96,29 +102,29 @@ def made_rows(n_rows: int, n_features: int = 32, n_latent: int = 8) -> np.ndarra
 
 LARGE = {
     "digits": _bundled(datasets.load_digits),
-    "satellite": _file("satellite", "y_class"),
-    "letter": _file("letter", "y"),
+    "satellite": _from_file("satellite", "y_class"),
+    "letter": _from_file("letter", "y"),
     "fashion_mnist": _fashion_mnist,
 }
 SMALL = {
     "breast_cancer": _bundled(datasets.load_breast_cancer),
     "wine": _bundled(datasets.load_wine),
     "diabetes": _bundled(datasets.load_diabetes, labelled=False),
-    "golub_leukemia": _file("golub_leukemia", "y"),
-    "gasoline_nir": _file("gasoline_nir"),
-    "pbmc68k_reduced": _file("pbmc68k_reduced", "y"),
+    "golub_leukemia": _from_file("golub_leukemia", "y"),
+    "gasoline_nir": _from_file("gasoline_nir"),
+    "pbmc68k_reduced": _from_file("pbmc68k_reduced", "y"),
 }
 ALL = {**LARGE, **SMALL}
 
 
-def available(report, names):
-    """Return those of the datasets that are to be used and are there."""
+def available_datasets(report, names):
+    """Return the selected datasets that can be loaded, and report the others."""
     found = []
-    for name in report.selected(names):
+    for name in report.select_datasets(names):
         try:
             ALL[name]()
         except FileNotFoundError as missing:
-            report.say(f"{name} is left out: {missing}.")
+            report.note(f"{name} is skipped: {missing}.")
         else:
             found.append(name)
     return found

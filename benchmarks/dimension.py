@@ -1,8 +1,8 @@
-"""What one ordered fit gives for all numbers of codes, and what a share takes.
+"""The number of components: one ordered fit for all, or a fraction of the variance.
 
 Inputs are standardised, 30 % of the rows are held out, and estimators have their
-default settings unless the table says otherwise. Errors are shares of the held-out
-rows' squared distance to the training mean.
+default settings unless the table says otherwise. Errors are squared errors of held-out
+rows, divided by their squared distance to the training mean.
 """
 
 import time
@@ -10,93 +10,110 @@ import time
 import numpy as np
 from sklearn.decomposition import PCA
 
-from benchmarks.datasets import LARGE, available
-from benchmarks.family import exact_pca, standardised
-from benchmarks.quality import error, geometric_mean
+from benchmarks.datasets import ALL, LARGE, available_datasets
+from benchmarks.quality import (
+    exact_pca,
+    geometric_mean,
+    relative_error,
+    standardised_split,
+)
 from skae import DenseAE
 
-TITLE = "the number of codes: one ordered fit, a share of the variance"
+TITLE = "number of components: one ordered fit, or a fraction of the variance"
 
-# --- One ordered fit against separate ones ---
+
+def time_fit(estimator, X):
+    start = time.perf_counter()
+    model = estimator.fit(X)
+    return model, time.perf_counter() - start
+
+
+# --- One ordered fit, compared with separate fits ---
 
 DEFAULT_CUTS = (1, 2, 4, 8, 16)
 CUTS = {"letter": (1, 2, 4, 8)}
 
 
-def timed(fit):
-    start = time.perf_counter()
-    model = fit()
-    return model, time.perf_counter() - start
+def cuts_of(name):
+    return CUTS.get(name, DEFAULT_CUTS)
+
+
+def compile_network(n_components, X, **parameters):
+    """Fit for one epoch, so that later fits of the architecture are compiled."""
+    DenseAE(n_components, max_iter=1, early_stopping=False, **parameters).fit(X)
+
+
+def refine(model, X):
+    """Train a truncated model for a quarter of `max_iter` epochs."""
+    return time_fit(model.set_params(max_iter=model.max_iter // 4), X)
 
 
 def compare_ordered(name, seed):
-    """Return errors and times at every cut, all architectures compiled before."""
-    X, X_test, *_ = standardised(name, seed)
-    cuts = CUTS.get(name, DEFAULT_CUTS)
+    """Return the errors of each kind of fit at every cut, and its total time.
 
-    def score(model):
-        return error(model, X_test, X.mean(axis=0))
-
+    The kinds are one "ordered" fit truncated to each cut, the same "refined" after the
+    truncation, and "separate" fits of each size. Their errors are compared with "pca".
+    """
+    X, X_test, *_ = standardised_split(ALL[name](), seed)
+    mean, cuts = X.mean(axis=0), cuts_of(name)
     estimator = DenseAE(cuts[-1], ordered=True, random_state=seed)
-    DenseAE(cuts[-1], ordered=True, max_iter=1, early_stopping=False).fit(X)
-    ordered, ordered_seconds = timed(lambda: estimator.fit(X))
-    columns = {key: [] for key in ("ordered", "refined", "separate", "pca")}
-    seconds = {"refined": 0.0, "separate": 0.0}
+    compile_network(cuts[-1], X, ordered=True)
+    ordered, ordered_seconds = time_fit(estimator, X)
+    errors = {kind: [] for kind in ("ordered", "refined", "separate", "pca")}
+    seconds = {"ordered": ordered_seconds, "refined": 0.0, "separate": 0.0}
     for k in cuts:
-        DenseAE(k, max_iter=1, early_stopping=False).fit(X)
-        separate, spent = timed(lambda k=k: DenseAE(k, random_state=seed).fit(X))
-        seconds["separate"] += spent
-        first = ordered.truncate(k)
-        columns["ordered"].append(score(first))
-        columns["separate"].append(score(separate))
-        columns["pca"].append(score(exact_pca(k, X)))
-        first.set_params(max_iter=first.max_iter // 4)
-        refined, spent = timed(lambda first=first: first.fit(X))
-        seconds["refined"] += spent
-        columns["refined"].append(score(refined))
-    return columns, {"ordered": ordered_seconds, **seconds}
+        compile_network(k, X)
+        separate, separate_seconds = time_fit(DenseAE(k, random_state=seed), X)
+        truncated = ordered.truncate(k)
+        errors["ordered"].append(relative_error(truncated, X_test, mean))
+        refined, refined_seconds = refine(truncated, X)
+        errors["refined"].append(relative_error(refined, X_test, mean))
+        errors["separate"].append(relative_error(separate, X_test, mean))
+        errors["pca"].append(relative_error(exact_pca(k, X), X_test, mean))
+        seconds["refined"] += refined_seconds
+        seconds["separate"] += separate_seconds
+    return errors, seconds
 
 
 def ordered(report):
-    names = available(report, LARGE)
+    names = available_datasets(report, LARGE)
     if not names:
         return
-    all_ratios = {"ordered": [], "refined": []}
+    ratios = {"ordered": [], "refined": []}
 
-    def rows():
+    def table_rows():
         for name in names:
             runs = [compare_ordered(name, seed) for seed in report.seeds]
-            yield from ordered_rows(name, runs, all_ratios)
+            yield from ordered_rows(name, runs, ratios)
 
     report.table(
-        "One ordered fit, against a fit for each number of codes",
+        "One ordered fit, compared with a separate fit for each number of components",
         [
             "data",
-            "codes",
-            "PCA",
-            "ordered / PCA (worst)",
-            "ordered / separate",
-            "refined / separate",
-            "time ordered / separate",
-            "refining / separate",
+            "components",
+            "PCA error",
+            "error relative to PCA (worst)",
+            "error relative to separate fits",
+            "error after refining, relative to separate fits",
+            "time relative to separate fits",
+            "time of refining, relative to separate fits",
         ],
-        rows(),
+        table_rows(),
     )
-    means = {key: geometric_mean(values) for key, values in all_ratios.items()}
-    report.say(
-        f"Geometric means over all: ordered **{means['ordered']:.3f}**, refined "
-        f"**{means['refined']:.3f}**."
+    means = {kind: geometric_mean(values) for kind, values in ratios.items()}
+    report.note(
+        "Geometric means of the errors relative to separate fits: ordered "
+        f"**{means['ordered']:.3f}**, refined **{means['refined']:.3f}**."
     )
 
 
 def ordered_rows(name, runs, all_ratios):
-    errors = {
-        key: np.array([columns[key] for columns, _ in runs]) for key in runs[0][0]
-    }
-    times = {key: sum(seconds[key] for _, seconds in runs) for key in runs[0][1]}
-    ratios = {key: errors[key] / errors["separate"] for key in all_ratios}
+    """Yield the table rows of a dataset, and add its error ratios to `all_ratios`."""
+    errors = {kind: np.array([run[kind] for run, _ in runs]) for kind in runs[0][0]}
+    times = {kind: sum(seconds[kind] for _, seconds in runs) for kind in runs[0][1]}
+    ratios = {kind: errors[kind] / errors["separate"] for kind in all_ratios}
     to_pca = errors["ordered"] / errors["pca"]
-    for i, k in enumerate(CUTS.get(name, DEFAULT_CUTS)):
+    for i, k in enumerate(cuts_of(name)):
         yield (
             name,
             k,
@@ -107,8 +124,8 @@ def ordered_rows(name, runs, all_ratios):
             "",
             "",
         )
-    for key, values in ratios.items():
-        all_ratios[key] += list(values.ravel())
+    for kind, values in ratios.items():
+        all_ratios[kind] += list(values.ravel())
     yield (
         name,
         "all",
@@ -121,37 +138,43 @@ def ordered_rows(name, runs, all_ratios):
     )
 
 
-# --- A share of the variance ---
+# --- A fraction of the variance ---
+
+VARIANCE_DATASETS = ("digits", "breast_cancer", "satellite")
 
 
-def share(report):
-    names = available(report, ("digits", "breast_cancer", "satellite"))
-
-    def rows():
-        for name in names:
-            for seed in report.seeds:
-                X, X_test, *_ = standardised(name, seed)
-                pca = PCA(0.9, svd_solver="full").fit(X)
-                model, seconds = timed(
-                    lambda X=X, seed=seed: DenseAE(0.9, random_state=seed).fit(X)
-                )
-                reached = 1 - error(model, X_test, X.mean(axis=0))
-                yield (
-                    name,
-                    seed,
-                    pca.n_components_,
-                    model.n_components_,
-                    f"{reached:.3f}",
-                    f"{seconds:.1f}",
-                )
-
+def variance_fraction(report):
     report.table(
         "n_components=0.9",
-        ["data", "seed", "PCA's codes", "codes", "share reached", "seconds"],
-        rows(),
+        [
+            "data",
+            "seed",
+            "components of PCA",
+            "components of DenseAE",
+            "held-out variance explained",
+            "time (s)",
+        ],
+        variance_rows(report, available_datasets(report, VARIANCE_DATASETS)),
     )
+
+
+def variance_rows(report, names):
+    for name in names:
+        for seed in report.seeds:
+            X, X_test, *_ = standardised_split(ALL[name](), seed)
+            pca = PCA(0.9, svd_solver="full").fit(X)
+            model, seconds = time_fit(DenseAE(0.9, random_state=seed), X)
+            explained = 1 - relative_error(model, X_test, X.mean(axis=0))
+            yield (
+                name,
+                seed,
+                pca.n_components_,
+                model.n_components_,
+                f"{explained:.3f}",
+                f"{seconds:.1f}",
+            )
 
 
 def main(report):
     ordered(report)
-    share(report)
+    variance_fraction(report)

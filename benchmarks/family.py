@@ -1,42 +1,32 @@
-"""The figures of the other autoencoders, each beside PCA of the same rows.
+"""Results of the other autoencoders, compared with PCA on the same rows.
 
-Errors are held-out squared errors over those of PCA; 30 % of the rows are held out, and
-estimators have their default settings unless the table says otherwise.
+Errors are squared errors of held-out rows, divided by those of PCA. 30 % of the rows
+are held out, and estimators have their default settings unless the table says
+otherwise.
 """
 
 import time
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 
-from benchmarks.datasets import ALL, available
-from benchmarks.quality import components, error, geometric_mean
+from benchmarks.datasets import ALL, available_datasets
+from benchmarks.quality import (
+    component_counts,
+    exact_pca,
+    geometric_mean,
+    relative_error,
+    split,
+    standardised_split,
+)
 from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
 
-TITLE = "the other autoencoders, beside PCA"
+TITLE = "the other autoencoders, compared with PCA"
 
 
-def split(dataset, seed):
-    y = np.zeros(len(dataset.X)) if dataset.y is None else dataset.y
-    return train_test_split(dataset.X, y, test_size=0.3, random_state=seed)
-
-
-def standardised(name, seed):
-    X, X_test, y, y_test = split(ALL[name](), seed)
-    scaler = StandardScaler().fit(X)
-    return scaler.transform(X), scaler.transform(X_test), y, y_test
-
-
-def exact_pca(n_components, X):
-    return PCA(n_components, svd_solver="full").fit(X)
-
-
-def ratio(model, pca, X, X_test):
+def error_ratio(model, pca, X, X_test):
     mean = X.mean(axis=0)
-    return error(model, X_test, mean) / error(pca, X_test, mean)
+    return relative_error(model, X_test, mean) / relative_error(pca, X_test, mean)
 
 
 # --- ConvAE ---
@@ -49,87 +39,104 @@ def conv(report):
     X, X_test = (rows.astype(np.float32) / 255 for rows in (X, X_test))
     if report.quick:
         X = X[:1000]
-    pca = exact_pca(32, X)
-
-    def rows():
-        for cls in (ConvAE, DenseAE):
-            model = cls(**CONV)
-            start = time.perf_counter()
-            model.fit(X)
-            seconds = time.perf_counter() - start
-            error_of_pca = ratio(model, pca, X, X_test)
-            yield (
-                f"{cls.__name__}, {model.n_iter_} epochs",
-                f"{error_of_pca:.3f}",
-                f"{seconds:.1f}",
-            )
-
     report.table(
-        f"fashion-mnist ({len(X)} rows, pixels in [0, 1]), 32 codes",
-        ["", "held-out error, of PCA's", "seconds"],
-        rows(),
+        f"fashion_mnist ({len(X)} rows, pixels in [0, 1]), 32 components",
+        ["", "error relative to PCA", "time (s)"],
+        conv_rows(X, X_test),
     )
+
+
+def conv_rows(X, X_test):
+    pca = exact_pca(32, X)
+    for cls in (ConvAE, DenseAE):
+        model = cls(**CONV)
+        start = time.perf_counter()
+        model.fit(X)
+        seconds = time.perf_counter() - start
+        yield (
+            f"{cls.__name__}, {model.n_iter_} epochs",
+            f"{error_ratio(model, pca, X, X_test):.3f}",
+            f"{seconds:.1f}",
+        )
 
 
 # --- DenoisingAE ---
 
 
 def denoising(report):
-    def rows():
-        for seed in report.seeds:
-            X, X_test, *_ = split(ALL["digits"](), seed)
-            noise = np.random.default_rng(seed).normal(size=X_test.shape)
-            X_noisy = X_test + 0.5 * np.sqrt(X.var(axis=0).mean()) * noise
-
-            def left(model, X_noisy=X_noisy, X_test=X_test):
-                output = model.inverse_transform(model.transform(X_noisy))
-                return np.mean((output - X_test) ** 2)
-
-            best, k = min((left(exact_pca(k, X)), k) for k in range(1, X.shape[1] + 1))
-            for n_components in (16, 32):
-                model = DenoisingAE(n_components, noise_level=0.5, random_state=seed)
-                yield seed, n_components, f"{left(model.fit(X)) / best:.3f}", k
-
-    report.table(
-        "DenoisingAE: digits with noise of half the data's standard deviation",
-        ["seed", "codes", "error, of the best PCA denoiser's over all k", "its k"],
-        rows(),
-    )
+    noisy_rows(report)
     clean_rows(report)
 
 
+def noisy_rows(report):
+    def table_rows():
+        for seed in report.seeds:
+            for result in compare_denoisers(seed):
+                yield seed, *result
+
+    report.table(
+        "DenoisingAE: digits with noise of half their standard deviation",
+        [
+            "seed",
+            "components",
+            "error relative to the best PCA denoiser of any size",
+            "components of the best PCA denoiser",
+        ],
+        table_rows(),
+    )
+
+
+def compare_denoisers(seed):
+    """Yield the number of components, the error ratio, and the size of the best PCA."""
+    X, X_test, *_ = split(ALL["digits"](), seed)
+    noise = np.random.default_rng(seed).normal(size=X_test.shape)
+    X_noisy = X_test + 0.5 * np.sqrt(X.var(axis=0).mean()) * noise
+
+    def denoising_error(model):
+        output = model.inverse_transform(model.transform(X_noisy))
+        return np.mean((output - X_test) ** 2)
+
+    pca_error, k = min(
+        (denoising_error(exact_pca(k, X)), k) for k in range(1, X.shape[1] + 1)
+    )
+    for n_components in (16, 32):
+        model = DenoisingAE(n_components, noise_level=0.5, random_state=seed)
+        yield n_components, f"{denoising_error(model.fit(X)) / pca_error:.3f}", k
+
+
 def clean_rows(report):
-    names = available(report, ALL)
+    names = available_datasets(report, ALL)
     if not names:
         return
     ratios = []
 
-    def rows():
+    def table_rows():
         for name in names:
-            for k in components(ALL[name]().X.shape[1]):
-                pairs = []
-                for seed in report.seeds:
-                    X, X_test, *_ = standardised(name, seed)
-                    pca = exact_pca(k, X)
-                    pairs.append(
-                        [
-                            ratio(cls(k, random_state=seed).fit(X), pca, X, X_test)
-                            for cls in (DenseAE, DenoisingAE)
-                        ]
-                    )
-                ratios.append(np.mean(pairs, axis=0))
-                yield name, k, *(f"{value:.3f}" for value in ratios[-1])
+            for k in component_counts(ALL[name]().X.shape[1]):
+                ratios.append(mean_clean_ratios(name, k, report.seeds))
+                yield name, k, *(f"{ratio:.3f}" for ratio in ratios[-1])
 
     report.table(
-        "DenoisingAE on clean rows: errors, of PCA's",
-        ["data", "k", "DenseAE", "DenoisingAE"],
-        rows(),
+        "DenoisingAE on clean rows: error relative to PCA",
+        ["data", "components", "DenseAE", "DenoisingAE"],
+        table_rows(),
     )
-    dense, noisy = (geometric_mean(column) for column in np.transpose(ratios))
-    report.say(
-        f"Geometric means {dense:.3f} and {noisy:.3f}: DenoisingAE's is "
-        f"**{noisy / dense:.3f}** times DenseAE's."
+    dense, denoising = (geometric_mean(column) for column in np.transpose(ratios))
+    report.note(
+        f"Geometric means: DenseAE {dense:.3f}, DenoisingAE {denoising:.3f}, which is "
+        f"**{denoising / dense:.3f}** times that of DenseAE."
     )
+
+
+def mean_clean_ratios(name, k, seeds):
+    """Return the mean error ratios of DenseAE and DenoisingAE over the seeds."""
+    ratios = []
+    for seed in seeds:
+        X, X_test, *_ = standardised_split(ALL[name](), seed)
+        pca = exact_pca(k, X)
+        models = [cls(k, random_state=seed).fit(X) for cls in (DenseAE, DenoisingAE)]
+        ratios.append([error_ratio(model, pca, X, X_test) for model in models])
+    return np.mean(ratios, axis=0)
 
 
 # --- SparseAE ---
@@ -142,79 +149,83 @@ SPARSE = {
 
 
 def sparse(report):
-    def rows():
-        for sparsity, parameters in SPARSE.items():
+    def table_rows():
+        for sparsity in SPARSE:
             for seed in report.seeds:
-                X, X_test, *_ = standardised("digits", seed)
-                model = SparseAE(
-                    128, sparsity=sparsity, random_state=seed, **parameters
-                )
-                codes = model.fit(X).transform(X_test)
-                active = (codes > (0.1 if sparsity == "kl" else 0)).sum(axis=1)
-                if sparsity == "topk":
-                    active = (codes != 0).sum(axis=1)
-                k = int(active.mean())
-                yield (
-                    sparsity,
-                    seed,
-                    f"{active.mean():.1f} ({active.min()} to {active.max()})",
-                    f"{ratio(model, exact_pca(k, X), X, X_test):.3f} (k = {k})",
-                    (model.active_share_ == 0).sum(),
-                )
+                yield sparsity, seed, *sparse_cells(sparsity, seed)
 
     report.table(
-        "SparseAE on digits (standardised), 128 codes",
+        "SparseAE on the standardised digits, 128 components",
         [
             "sparsity",
             "seed",
-            "active codes a row (least to most)",
-            "error, of PCA's with as many",
-            "idle codes",
+            "active components per row (min to max)",
+            "error relative to PCA with as many components",
+            "components that are never active",
         ],
-        rows(),
+        table_rows(),
     )
+
+
+def sparse_cells(sparsity, seed):
+    X, X_test, *_ = standardised_split(ALL["digits"](), seed)
+    model = SparseAE(128, sparsity=sparsity, random_state=seed, **SPARSE[sparsity])
+    n_active = count_active(model.fit(X).transform(X_test), sparsity)
+    k = int(n_active.mean())
+    return (
+        f"{n_active.mean():.1f} ({n_active.min()} to {n_active.max()})",
+        f"{error_ratio(model, exact_pca(k, X), X, X_test):.3f} (k = {k})",
+        (model.active_share_ == 0).sum(),
+    )
+
+
+def count_active(codes, sparsity):
+    """Return the number of active components of each row."""
+    if sparsity == "topk":
+        return (codes != 0).sum(axis=1)
+    return (codes > (0.1 if sparsity == "kl" else 0)).sum(axis=1)
 
 
 # --- VAETransformer ---
 
-VAE_DATA = ("digits", "breast_cancer", "satellite", "fashion_mnist")
+VAE_DATASETS = ("digits", "breast_cancer", "satellite", "fashion_mnist")
 
 
 def vae(report):
-    names = available(report, VAE_DATA)
-
-    def rows():
-        for name in names:
-            for k in (2, 8):
-                runs = np.array([vae_row(name, k, seed) for seed in report.seeds])
-                means = runs.mean(axis=0)
-                yield (
-                    name,
-                    k,
-                    f"{means[0]:.3f} ({runs[:, 0].max():.3f})",
-                    f"{runs[:, 1].sum():.0f}/{len(runs)}",
-                    f"{runs[:, 2].min():.0f}",
-                    f"{means[3]:.1f}",
-                    f"{means[4]:+.1f}",
-                )
-
     report.table(
         "VAETransformer",
         [
             "data",
-            "k",
-            "error, of PCA's (worst)",
-            "network",
-            "active codes (least)",
-            "bound a row, nats",
-            "k-NN accuracy, points above PCA's",
+            "components",
+            "error relative to PCA (worst)",
+            "network used",
+            "active components (least)",
+            "ELBO per row (nats)",
+            "k-NN accuracy gain over PCA (points)",
         ],
-        rows(),
+        vae_rows(report, available_datasets(report, VAE_DATASETS)),
     )
 
 
-def vae_row(name, k, seed):
-    X, X_test, y, y_test = standardised(name, seed)
+def vae_rows(report, names):
+    for name in names:
+        for k in (2, 8):
+            runs = [compare_vae(name, k, seed) for seed in report.seeds]
+            ratios, used, active, elbo, gain = np.transpose(runs)
+            yield (
+                name,
+                k,
+                f"{ratios.mean():.3f} ({ratios.max():.3f})",
+                f"{used.sum():.0f}/{len(runs)}",
+                f"{active.min():.0f}",
+                f"{elbo.mean():.1f}",
+                f"{gain.mean():+.1f}",
+            )
+
+
+def compare_vae(name, k, seed):
+    """Fit VAETransformer and PCA to the same rows; return the values of a table row."""
+    X, X_test, y, y_test = standardised_split(ALL[name](), seed)
     pca = exact_pca(k, X)
     model = VAETransformer(k, random_state=seed).fit(X)
     accuracies = [
@@ -224,7 +235,7 @@ def vae_row(name, k, seed):
         for reducer in (model, pca)
     ]
     return (
-        ratio(model, pca, X, X_test),
+        error_ratio(model, pca, X, X_test),
         model.used_network_,
         model.active_units_.sum(),
         model.elbo(X_test, random_state=seed).mean(),
@@ -237,4 +248,4 @@ def main(report):
         try:
             section(report)
         except FileNotFoundError as missing:
-            report.say(f"Left out: {missing}")
+            report.note(f"Skipped: {missing}")

@@ -1,66 +1,92 @@
-"""The first fit of a process, with all that is compiled for it, and later ones."""
+"""The time of the first fit in a process, which compiles, and of later fits."""
 
 from statistics import median
 
 from benchmarks.contenders import ALL, DECOMPOSITIONS
-from benchmarks.harness import ratio, rounds, seconds, value
-from benchmarks.report import Figure
-from benchmarks.workloads import WORKLOADS, rows_of
+from benchmarks.harness import (
+    describe_rounds,
+    median_of,
+    ratio,
+    result_rows,
+    run_rounds,
+    time_call,
+)
+from benchmarks.report import Target
+from benchmarks.workloads import WORKLOADS, load_rows
 
-TITLE = "time of a whole fit"
+TITLE = "time of a complete fit"
 N_EPOCHS = 50
 N_LATER_FITS = 5
 
 
-def time_fits(contender, workload, n_epochs):
+def measure(contender, workload, n_epochs):
     workload = WORKLOADS[workload]
-    fit, X = ALL[contender](workload), rows_of(workload)
+    fit, X = ALL[contender](workload), load_rows(workload)
     return {
-        "first": seconds(fit, X, n_epochs),
-        "later": median(seconds(fit, X, n_epochs) for _ in range(N_LATER_FITS)),
+        "first": time_call(fit, X, n_epochs),
+        "later": median(time_call(fit, X, n_epochs) for _ in range(N_LATER_FITS)),
     }
 
 
 def main(report):
     n_epochs, n_rounds = 10 if report.quick else N_EPOCHS, report.n_rounds()
-    contenders = report.contenders(ALL)
-    measured = rounds(
-        time_fits, contenders, n_rounds, workload="digits", n_epochs=n_epochs
+    contenders = report.select_contenders(ALL)
+    results = run_rounds(
+        measure, contenders, n_rounds, workload="digits", n_epochs=n_epochs
     )
-    report.keep("digits", measured)
+    report.record("digits", results)
+    show(report, results, n_epochs, n_rounds)
 
-    def rows():
-        for name, kept in measured.items():
-            if "error" in kept:
-                yield name, kept["error"], None, None, None
-                continue
-            now = [kept["median"][key] for key in ("first", "later")]
-            yield name, *now, *(ratio(*pair) for pair in zip(now, ours, strict=True))
 
-    ours = [value(measured, "skae DenseAE", key) for key in ("first", "later")]
+def show(report, results, n_epochs, n_rounds):
+    skae_first, skae_later = (
+        median_of(results, "skae DenseAE", key) for key in ("first", "later")
+    )
+
+    def cells(name, medians):
+        first, later = medians["first"], medians["later"]
+        return first, later, ratio(first, skae_first), ratio(later, skae_later)
+
     report.table(
-        f"{n_epochs} epochs of the digits, {WORKLOADS['digits'].network}",
-        ["", "first fit, s", "later fits, s", "first, of skae's", "later, of skae's"],
-        rows(),
-        f"Median of {n_rounds} processes each, in turns, after the imports; later fits "
-        f"are the median of {N_LATER_FITS}. "
-        + ", ".join(DECOMPOSITIONS)
-        + " have no epochs. pyod's code layer has a relu and its fit scores the rows.",
-    )
-    first, later = (
-        {name: value(measured, name, key) for name in measured}
-        for key in ("first", "later")
-    )
-    keras, mlp = "keras.Model.fit", "sklearn MLPRegressor"
-    report.figures(
+        f"{n_epochs} epochs on the digits, {WORKLOADS['digits'].network}",
         [
-            Figure(
-                "later fits, times quicker than keras.Model.fit",
-                ratio(later[keras], ours[1]),
-                18,
-                at_least=True,
-            ),
-            Figure("later fits, of MLPRegressor's", ratio(ours[1], later[mlp]), 0.7),
-            Figure("first fit, of Keras's", ratio(ours[0], first[keras]), 0.25),
-        ]
+            "",
+            "first fit (s)",
+            "later fits (s)",
+            "first fit, ratio to skae",
+            "later fits, ratio to skae",
+        ],
+        result_rows(results, cells),
+        f"{describe_rounds(n_rounds)} Imports are not timed. Each process takes the "
+        f"median of {N_LATER_FITS} later fits. {', '.join(DECOMPOSITIONS)} have no "
+        "epochs. pyod applies relu to its code layer, and its fit also scores the "
+        "rows.",
     )
+    report.targets(targets(results))
+
+
+def targets(results):
+    skae_first, skae_later = (
+        median_of(results, "skae DenseAE", key) for key in ("first", "later")
+    )
+    later_keras = median_of(results, "keras.Model.fit", "later")
+    later_mlp = median_of(results, "sklearn MLPRegressor", "later")
+    first_keras = median_of(results, "keras.Model.fit", "first")
+    return [
+        Target(
+            "later fits: speed-up over keras.Model.fit",
+            ratio(later_keras, skae_later),
+            18,
+            at_least=True,
+        ),
+        Target(
+            "later fits: time relative to MLPRegressor",
+            ratio(skae_later, later_mlp),
+            0.7,
+        ),
+        Target(
+            "first fit: time relative to keras.Model.fit",
+            ratio(skae_first, first_keras),
+            0.25,
+        ),
+    ]

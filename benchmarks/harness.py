@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, in turns; memory as the system counts it."""
+"""Run contenders in separate, alternating processes, and measure time and memory."""
 
 import json
 import os
@@ -10,81 +10,106 @@ from statistics import median
 MEGABYTE = 2**20
 
 
-def run(function, **arguments):
-    """Call a function in a new process; return its dict, or one with an "error".
+# --- Processes ---
 
-    The function and its arguments must be ones that can be named in a command.
+
+def run_in_process(function, **arguments):
+    """Call a function in a new process and return its result, a dict.
+
+    The function must be importable and its arguments must be JSON values. If the call
+    fails, the result has the single key "error".
     """
     target = f"{function.__module__}:{function.__name__}"
-    return python("-m", "benchmarks.child", target, json.dumps(arguments))
+    return run_python("-m", "benchmarks.child", target, json.dumps(arguments))
 
 
-def python(*arguments):
-    """Run Python; return what it printed last, from JSON, or a dict with an "error"."""
-    result = subprocess.run(
+def run_python(*arguments):
+    """Run Python and return the JSON of its last line, or a dict with an "error"."""
+    process = subprocess.run(
         [sys.executable, "-W", "ignore", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        # Packages as installed have their bytecode beside them.
+        # Installed packages come with cached bytecode; without it, the timed imports
+        # would include compilation.
         env={
             key: value
             for key, value in os.environ.items()
             if key != "PYTHONDONTWRITEBYTECODE"
         },
     )
-    if result.returncode == 0:
-        return json.loads(result.stdout.splitlines()[-1])
-    print(f"{arguments} failed:\n{result.stderr}", file=sys.stderr)
-    said = [line for line in result.stderr.splitlines() if line.strip()]
-    return {"error": f"failed: {said[-1][:200]}" if said else "failed"}
+    if process.returncode == 0:
+        return json.loads(process.stdout.splitlines()[-1])
+    print(f"{arguments} failed:\n{process.stderr}", file=sys.stderr)
+    lines = [line for line in process.stderr.splitlines() if line.strip()]
+    return {"error": f"failed: {lines[-1][:200]}" if lines else "failed"}
 
 
-def rounds(function, contenders, n_rounds, **arguments):
-    """Run the contenders in turns, each in a process of its own; see `in_turns`."""
-    return in_turns(
-        lambda name: run(function, contender=name, **arguments), contenders, n_rounds
+def run_rounds(function, contenders, n_rounds, **arguments):
+    """Measure each contender in `n_rounds` new processes; see `alternate`."""
+    return alternate(
+        lambda name: run_in_process(function, contender=name, **arguments),
+        contenders,
+        n_rounds,
     )
 
 
-def in_turns(measure, contenders, n_rounds):
-    """Measure the contenders in turns, so that drift hits all alike.
+def alternate(measure, contenders, n_rounds):
+    """Measure the contenders alternately, so that drift affects all of them alike.
 
     Returns
     -------
-    measured : dict of str to dict
-        Of each contender: either "error", or the list of all "rounds", and their
-        "median" with a value for each number.
+    results : dict of str to dict
+        For each contender either the "error", or the measurements of all "rounds" and
+        the "median" of every number in them.
     """
-    measured = {name: {"rounds": []} for name in contenders}
+    results = {name: {"rounds": []} for name in contenders}
     for _ in range(n_rounds):
-        for name, kept in measured.items():
-            if "error" in kept:
-                continue
-            result = measure(name)
+        for name, result in results.items():
             if "error" in result:
-                measured[name] = result
+                continue
+            measurement = measure(name)
+            if "error" in measurement:
+                results[name] = measurement
             else:
-                kept["rounds"].append(result)
-    for kept in measured.values():
-        if "error" not in kept:
-            kept["median"] = medians(kept["rounds"])
-    return measured
+                result["rounds"].append(measurement)
+    for result in results.values():
+        if "error" not in result:
+            result["median"] = medians(result["rounds"])
+    return results
 
 
-def medians(results):
-    """Return the median of every number in the results of the rounds."""
+# --- Results ---
+
+
+def medians(measurements):
+    """Return the median of every number in the measurements."""
     return {
-        key: median(result[key] for result in results)
-        for key, value in results[0].items()
+        key: median(measurement[key] for measurement in measurements)
+        for key, value in measurements[0].items()
         if isinstance(value, (int, float))
     }
 
 
-def value(measured, contender, key):
-    """Return a contender's median, or None where it could not be measured."""
-    kept = measured.get(contender, {"error": "not measured"})
-    return None if "error" in kept else kept["median"][key]
+def median_of(results, contender, key):
+    """Return a contender's median, or None if it was not measured."""
+    result = results.get(contender, {"error": "not measured"})
+    return None if "error" in result else result["median"][key]
+
+
+def result_rows(results, cells):
+    """Yield a table row per contender: `cells(name, medians)`, or its error."""
+    for name, result in results.items():
+        if "error" in result:
+            yield name, result["error"]
+        else:
+            yield name, *cells(name, result["median"])
+
+
+def describe_rounds(n_rounds):
+    if n_rounds == 1:
+        return "One process per contender."
+    return f"Median of {n_rounds} processes per contender; the contenders alternate."
 
 
 def ratio(numerator, denominator):
@@ -93,30 +118,34 @@ def ratio(numerator, denominator):
     return numerator / denominator
 
 
-def seconds(function, *arguments):
+# --- Time and memory ---
+
+
+def time_call(function, *arguments):
     start = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - start
 
 
-def processors():
-    """Return the processors that this process may use."""
+def available_processors():
+    """Return the numbers of the processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
-def resident():
-    """Return the memory of this process in MB."""
+def resident_memory():
+    """Return the resident memory of this process in MB."""
     import psutil
 
     return psutil.Process().memory_info().rss / MEGABYTE
 
 
-def peak():
-    """Return the most memory that this process has ever had, in MB.
+def peak_memory():
+    """Return the largest resident memory of this process so far, in MB.
 
-    `getrusage` alone will not do on Linux: a new process starts with its parent's peak.
+    On Linux the peak is read from ``/proc``, because `getrusage` of a new process
+    starts at the peak of its parent.
     """
     try:
         with open("/proc/self/status") as status:
@@ -124,6 +153,6 @@ def peak():
     except FileNotFoundError:
         import resource
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most / (MEGABYTE if sys.platform == "darwin" else 1024)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (MEGABYTE if sys.platform == "darwin" else 1024)
     return int(line.split()[1]) / 1024

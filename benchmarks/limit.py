@@ -1,35 +1,49 @@
-"""What this machine could do at best, and the least time that an epoch takes on it.
+"""The limit of the machine: a lower bound on the time of an epoch.
 
-The least time is that of the matrix products at the highest rate that NumPy or
-TensorFlow reaches on large square ones, and of the passes over memory that nothing can
-avoid, at the bandwidth of all processors together: Adam reads the weights, the
-gradient and two moments and writes all but the gradient, at each step, and an epoch
-reads the rows once. Nothing is taken to overlap, and nothing else to take time.
+The limit adds the times of two kinds of work and neglects all other work:
+
+- matrix products, at the highest rate that NumPy or TensorFlow reaches on large square
+  matrices;
+- unavoidable memory traffic, at the bandwidth of all processors together. Each step of
+  Adam reads the weights, the gradient and two moments, and writes all but the gradient;
+  each epoch reads the rows once.
+
+It assumes that nothing overlaps.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 from time import perf_counter
 
-from benchmarks.harness import processors, rounds, value
+from benchmarks.harness import available_processors, median_of, run_rounds
 from benchmarks.workloads import BATCH_SIZE, WORKLOADS, Workload
 
 TITLE = "the limit of the machine"
-N_BYTES = 4
-SQUARE = 4096
+
+# Workloads of the section, with their numbers of rows.
+N_ROWS = {
+    "digits": 1797,
+    "fashion_60k": 60_000,
+    "golub (wide)": 38,
+    "synthetic (tall)": 1_000_000,
+}
+QUICK = "fashion_60k"
+
+FLOAT_BYTES = 4
+SQUARE_SIZE = 4096
+# Reads and writes of Adam per weight and step, and the arrays that it holds: weights,
+# gradient and two moments.
 ADAM_PASSES = 7
-# Arrays that Adam goes through: weights, gradient, two moments.
 ADAM_ARRAYS = 4
-_SHOWN = ("digits", "fashion_60k", "golub (wide)", "made (tall)")
 
 
-# --- What an epoch needs ---
+# --- Work of an epoch ---
 
 
-def flops_of_a_row(workload):
-    """Count the operations of the products, forward and backward, for one row.
+def flops_per_row(workload):
+    """Count the operations of the matrix products, forward and backward, for one row.
 
-    The first layer's input needs no gradient.
+    The input of the first layer needs no gradient.
     """
     sizes = [n_inputs * n_outputs for n_inputs, n_outputs in workload.layers]
     return 6 * sum(sizes) - 2 * sizes[0]
@@ -43,54 +57,59 @@ def n_steps(n_rows):
     return -(-n_rows // BATCH_SIZE)
 
 
-def needs(workload, n_rows):
-    """Return the operations of an epoch, and the bytes moved by Adam and as rows."""
+def work_of_epoch(workload, n_rows):
+    """Return the operations of an epoch, and the bytes moved for Adam and the rows."""
     return {
-        "flops": n_rows * flops_of_a_row(workload),
-        "adam": n_steps(n_rows) * ADAM_PASSES * N_BYTES * n_parameters(workload),
-        "rows": n_rows * workload.n_features * N_BYTES,
+        "flops": n_rows * flops_per_row(workload),
+        "adam": n_steps(n_rows) * ADAM_PASSES * FLOAT_BYTES * n_parameters(workload),
+        "rows": n_rows * workload.n_features * FLOAT_BYTES,
     }
 
 
-def least_seconds(needed, rate, bandwidth, adam_bandwidth):
-    """Return the least time of an epoch; rates are in units of 1e9 a second."""
-    products = needed["flops"] / rate
-    passes = needed["adam"] / adam_bandwidth + needed["rows"] / bandwidth
-    return (products + passes) / 1e9
+def least_seconds(work, rate, bandwidth, adam_bandwidth):
+    """Return the least time for the work; rates are in units of 1e9 per second."""
+    products = work["flops"] / rate
+    traffic = work["adam"] / adam_bandwidth + work["rows"] / bandwidth
+    return (products + traffic) / 1e9
 
 
-def limit_of(measured, workload, n_rows):
-    """Return the least time of an epoch on the machine that was measured."""
+def least_epoch_seconds(results, workload, n_rows):
+    """Return the least time of an epoch at the measured rates."""
     return least_seconds(
-        needs(workload, n_rows),
-        best_rate(measured),
-        value(measured, "memory", "memory"),
-        value(measured, "memory", "optimizer"),
+        work_of_epoch(workload, n_rows),
+        best_rate(results),
+        median_of(results, "memory", "memory"),
+        median_of(results, "memory", "optimizer"),
     )
 
 
-def best_rate(measured, key="square"):
-    return max(value(measured, name, key) for name in ("NumPy", "TensorFlow"))
+def best_rate(results, key="square"):
+    return max(median_of(results, library, key) for library in PRODUCTS)
 
 
-# --- What the machine does ---
+# --- Rates of the machine ---
 
 
 def measure(contender, workload, quick):
-    """Return rates in GFLOP/s or bandwidths in GB/s, in a process of its own."""
+    """Return rates in GFLOP/s or bandwidths in GB/s; runs in a separate process."""
     workload = Workload(*workload)
-    at_least = 0.2 if quick else 1.0
+    min_seconds = 0.2 if quick else 1.0
     if contender == "memory":
-        return bandwidths(workload, at_least)
-    product = PRODUCTS[contender]()
+        return bandwidths(workload, min_seconds)
+    create_product = PRODUCTS[contender]()
+    square = [(SQUARE_SIZE, SQUARE_SIZE, SQUARE_SIZE)]
     return {
-        "square": product_rate(product, [(SQUARE, SQUARE, SQUARE)], at_least),
-        "shapes": product_rate(product, shapes(workload), at_least),
+        "square": product_rate(create_product, square, min_seconds),
+        "shapes": product_rate(create_product, step_products(workload), min_seconds),
     }
 
 
-def shapes(workload):
-    """Return the products of a step: forward, and of both gradients."""
+def step_products(workload):
+    """Return the sizes (n, m, k) of the products in one training step.
+
+    Each layer has a forward product and one for the gradient of its kernel; all but the
+    first also have one for the gradient of their input.
+    """
     products = []
     for i, (n_inputs, n_outputs) in enumerate(workload.layers):
         products.append((BATCH_SIZE, n_inputs, n_outputs))
@@ -100,16 +119,19 @@ def shapes(workload):
     return products
 
 
-def product_rate(product, dimensions, at_least):
-    calls = [product(*sizes) for sizes in dimensions]
-    n_flops = 2 * sum(n * m * k for n, m, k in dimensions)
-    return n_flops / best_seconds(calls, at_least) / 1e9
+def product_rate(create_product, products, min_seconds):
+    calls = [create_product(*sizes) for sizes in products]
+    n_flops = 2 * sum(n * m * k for n, m, k in products)
+    return n_flops / best_seconds(calls, min_seconds) / 1e9
 
 
-def best_seconds(calls, at_least):
-    """Return the least time that the calls take one after another."""
+def best_seconds(calls, min_seconds):
+    """Return the shortest time in which all calls run, one after another.
+
+    They are repeated for `min_seconds`, and at least five times.
+    """
     start, times = perf_counter(), []
-    while perf_counter() < start + at_least or len(times) < 5:
+    while perf_counter() < start + min_seconds or len(times) < 5:
         now = perf_counter()
         for call in calls:
             call()
@@ -120,49 +142,51 @@ def best_seconds(calls, at_least):
 def numpy_product():
     import numpy as np
 
-    def product(n, m, k):
+    def create_product(n, m, k):
         a, b = (np.ones(shape, np.float32) for shape in ((n, m), (m, k)))
         out = np.empty((n, k), np.float32)
         return lambda: np.matmul(a, b, out=out)
 
-    return product
+    return create_product
 
 
 def tensorflow_product():
     import tensorflow as tf
 
-    def product(n, m, k):
+    def create_product(n, m, k):
         a, b = tf.ones((n, m)), tf.ones((m, k))
         return lambda: tf.linalg.matmul(a, b)
 
-    return product
+    return create_product
 
 
 PRODUCTS = {"NumPy": numpy_product, "TensorFlow": tensorflow_product}
 CONTENDERS = (*PRODUCTS, "memory")
 
 
-def bandwidths(workload, at_least):
-    """Return the bandwidth of memory, and where the optimizer's arrays are.
+def bandwidths(workload, min_seconds):
+    """Return the bandwidth of memory, and the bandwidth for the optimizer's arrays.
 
-    That is the last cache if they fit.
+    The latter is that of the last-level cache if the arrays fit into it.
     """
-    cache = last_cache()
-    arrays = ADAM_ARRAYS * N_BYTES * n_parameters(workload)
-    memory = stream(8 * cache, at_least)
-    # Of smaller arrays, the time is that of the calls.
-    fits = arrays < cache
-    optimizer = stream(max(arrays, 4 * 2**20), at_least) if fits else memory
+    cache = last_level_cache()
+    arrays = ADAM_ARRAYS * FLOAT_BYTES * n_parameters(workload)
+    in_cache = arrays < cache
+    memory = stream_bandwidth(8 * cache, min_seconds)
+    # Below 4 MiB, the time of the calls would dominate.
+    size = max(arrays, 4 * 2**20)
+    optimizer = stream_bandwidth(size, min_seconds) if in_cache else memory
     return {
         "memory": memory,
         "optimizer": optimizer,
         "cache_megabytes": cache / 2**20,
         "optimizer_megabytes": arrays / 2**20,
-        "in_cache": int(fits),
+        "in_cache": int(in_cache),
     }
 
 
-def last_cache():
+def last_level_cache():
+    """Return the size of the largest cache in bytes, or 32 MiB if it is unknown."""
     sizes = []
     for path in glob("/sys/devices/system/cpu/cpu0/cache/index*/size"):
         with open(path) as text:
@@ -171,16 +195,16 @@ def last_cache():
     return max(sizes, default=32 * 2**20)
 
 
-def stream(n_bytes, at_least):
-    """Return the bandwidth of copies and sums over that many bytes in all, in GB/s.
+def stream_bandwidth(n_bytes, min_seconds):
+    """Return the bandwidth of copying and adding arrays of `n_bytes` in all, in GB/s.
 
-    It is measured as STREAM does (McCalpin, 1995), one thread for each processor.
+    The method is that of STREAM (McCalpin, 1995), with one thread per processor.
     """
     import numpy as np
 
-    n_threads = len(processors())
-    size = n_bytes // (3 * N_BYTES * n_threads)
-    parts = [[np.ones(size, np.float32) for _ in range(3)] for _ in range(n_threads)]
+    n_threads = len(available_processors())
+    size = n_bytes // (3 * FLOAT_BYTES * n_threads)
+    arrays = [[np.ones(size, np.float32) for _ in range(3)] for _ in range(n_threads)]
 
     def copy(a, b, c):
         np.copyto(c, a)
@@ -191,68 +215,77 @@ def stream(n_bytes, at_least):
     n_passes = max(1, 2**26 // n_bytes)
     with ThreadPoolExecutor(n_threads) as pool:
 
-        def rate(kernel, n_arrays):
-            def work(part):
+        def bandwidth(kernel, n_arrays):
+            def work(thread_arrays):
                 for _ in range(n_passes):
-                    kernel(*part)
+                    kernel(*thread_arrays)
 
-            moved = n_threads * n_passes * n_arrays * size * N_BYTES
-            best = best_seconds([lambda: list(pool.map(work, parts))], at_least)
+            moved = n_threads * n_passes * n_arrays * size * FLOAT_BYTES
+            best = best_seconds([lambda: list(pool.map(work, arrays))], min_seconds)
             return moved / best / 1e9
 
-        return max(rate(copy, 2), rate(add, 3))
+        return max(bandwidth(copy, 2), bandwidth(add, 3))
 
 
-# --- The section ---
+# --- Section ---
 
 
 def main(report):
-    n_rounds = report.n_rounds()
-    names = _SHOWN[1:2] if report.quick else _SHOWN
-    for name in names:
+    for name in [QUICK] if report.quick else N_ROWS:
         workload = WORKLOADS[name]
-        measured = rounds(
-            measure, CONTENDERS, n_rounds, workload=workload, quick=report.quick
+        results = run_rounds(
+            measure,
+            CONTENDERS,
+            report.n_rounds(),
+            workload=workload,
+            quick=report.quick,
         )
-        report.keep(name, measured)
-        show(report, name, workload, measured, workload.n_rows or ROWS[name])
+        report.record(name, results)
+        show(report, name, results)
 
 
-# Of the datasets that are taken whole.
-ROWS = {"digits": 1797, "golub (wide)": 38}
-
-
-def show(report, name, workload, measured, n_rows):
-    needed = needs(workload, n_rows)
-    rate = best_rate(measured)
-    memory = measured["memory"]["median"]
-    place = "in the last cache" if memory["in_cache"] else "in memory"
+def show(report, name, results):
+    workload, n_rows = WORKLOADS[name], N_ROWS[name]
     report.table(
-        f"{name}: the least time of an epoch, {workload.network}, {n_rows} rows",
-        ["", "", ""],
-        [
-            ("products of a step", needed["flops"] / n_steps(n_rows) / 1e9, "GFLOP"),
-            ("rate, large square", rate, "GFLOP/s (the best of NumPy and TensorFlow)"),
-            *(
-                (f"{library}, large square", value(measured, library, "square"), "")
-                for library in PRODUCTS
-            ),
-            *(
-                (f"{library}, shapes of a step", value(measured, library, "shapes"), "")
-                for library in PRODUCTS
-            ),
-            ("bandwidth of memory", memory["memory"], "GB/s"),
-            (
-                f"bandwidth of the optimizer's {memory['optimizer_megabytes']:.1f} MB",
-                memory["optimizer"],
-                f"GB/s ({place}, {memory['cache_megabytes']:.0f} MB)",
-            ),
-            ("products", needed["flops"] / rate / 1e9, "s"),
-            ("Adam", needed["adam"] / memory["optimizer"] / 1e9, "s"),
-            ("rows", needed["rows"] / memory["memory"] / 1e9, "s"),
-            ("least time of an epoch", limit_of(measured, workload, n_rows), "s"),
-        ],
-        "Products: 6 operations for each weight of a kernel and row, 4 in the first "
-        f"layer. Adam: {ADAM_PASSES} passes of {N_BYTES} bytes for each weight and "
-        "step. Rows: read once.",
+        f"{name}: least time of an epoch, {workload.network}, {n_rows} rows",
+        ["quantity", "value", "unit"],
+        [*rate_rows(workload, n_rows, results), *time_rows(workload, n_rows, results)],
+        "Matrix products: 6 operations per kernel weight and row, 4 in the first "
+        f"layer. Adam: {ADAM_PASSES} passes of {FLOAT_BYTES} bytes per weight and "
+        "step. Rows: read once per epoch.",
+    )
+
+
+def rate_rows(workload, n_rows, results):
+    flops = work_of_epoch(workload, n_rows)["flops"]
+    yield "matrix products of a step", flops / n_steps(n_rows) / 1e9, "GFLOP"
+    yield (
+        "best rate, large square matrices",
+        best_rate(results),
+        "GFLOP/s (the faster of NumPy and TensorFlow)",
+    )
+    kinds = {"square": "large square matrices", "shapes": "matrices of a step"}
+    for key, matrices in kinds.items():
+        for library in PRODUCTS:
+            rate = median_of(results, library, key)
+            yield f"{library}, {matrices}", rate, "GFLOP/s"
+    memory = results["memory"]["median"]
+    yield "memory bandwidth", memory["memory"], "GB/s"
+    place = "in the last-level cache" if memory["in_cache"] else "in memory"
+    yield (
+        f"bandwidth for the optimizer's {memory['optimizer_megabytes']:.1f} MB",
+        memory["optimizer"],
+        f"GB/s ({place}, {memory['cache_megabytes']:.0f} MB)",
+    )
+
+
+def time_rows(workload, n_rows, results):
+    work, memory = work_of_epoch(workload, n_rows), results["memory"]["median"]
+    yield "time of the matrix products", work["flops"] / best_rate(results) / 1e9, "s"
+    yield "time of Adam", work["adam"] / memory["optimizer"] / 1e9, "s"
+    yield "time of reading the rows", work["rows"] / memory["memory"] / 1e9, "s"
+    yield (
+        "least time of an epoch",
+        least_epoch_seconds(results, workload, n_rows),
+        "s",
     )

@@ -1,4 +1,4 @@
-"""What a figure depends on besides the code: processors, threads, versions."""
+"""What a measurement depends on besides the code: processors, threads and versions."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.harness import processors, run
+from benchmarks.harness import available_processors, run_in_process
 
 PACKAGES = (
     "skae",
@@ -19,59 +19,23 @@ PACKAGES = (
     "pyod",
     "encdr",
 )
+THREAD_VARIABLES = ("OPENBLAS_", "OMP_", "MKL_", "TF_NUM_", "XLA_FLAGS")
 
 
 def describe():
-    """Return the machine, the threads of each library and the versions."""
+    """Return the machine, the threads of each library, and the versions."""
     return {
-        "processor": _processor(),
-        "processors": len(processors()),
+        "processor": _processor_name(),
+        "processors": len(available_processors()),
         "python": platform.python_version(),
-        "threads": run(threads)["threads"],
+        "threads": run_in_process(threads)["threads"],
         "versions": {name: _version(name) for name in PACKAGES},
         "commit": _commit(),
     }
 
 
-def threads():
-    """Return the thread settings, as the libraries find them in this environment."""
-    import numpy  # noqa: F401 (loads its BLAS)
-    import tensorflow as tf
-    from threadpoolctl import threadpool_info
-
-    blas = [
-        library
-        for library in threadpool_info()
-        if library["user_api"] == "blas"
-        # SciPy's wheels have one of their own.
-        and ("numpy" in library["filepath"] or "scipy" not in library["filepath"])
-    ]
-    settings = [
-        f"NumPy {library['internal_api']} {library['version']} "
-        f"{library.get('architecture', '')} {library['num_threads']}"
-        for library in blas
-    ]
-    config = tf.config.threading
-    settings.append(
-        f"TensorFlow intra-op {config.get_intra_op_parallelism_threads()}, inter-op "
-        f"{config.get_inter_op_parallelism_threads()} (0: one for each processor)"
-    )
-    try:
-        import torch
-    except ModuleNotFoundError:
-        pass
-    else:
-        settings.append(f"torch {torch.get_num_threads()}")
-    variables = [
-        f"{name}={value}"
-        for name, value in sorted(os.environ.items())
-        if name.startswith(("OPENBLAS_", "OMP_", "MKL_", "TF_NUM_", "XLA_FLAGS"))
-    ]
-    return {"threads": "; ".join([*settings, *variables])}
-
-
 def one_line(machine):
-    """Return the description that is printed with each table."""
+    """Return the description that is printed below each table."""
     versions = ", ".join(
         f"{name} {number}" for name, number in machine["versions"].items() if number
     )
@@ -80,6 +44,55 @@ def one_line(machine):
         f"{machine['threads']}. Python {machine['python']}, {versions}; commit "
         f"{machine['commit']}."
     )
+
+
+# --- Threads ---
+
+
+def threads():
+    """Return the numbers of threads that the libraries use in this environment."""
+    # Thread pools are listed once their libraries are loaded.
+    import numpy  # noqa: F401
+    import tensorflow  # noqa: F401
+
+    settings = [*_blas_threads(), *_framework_threads()]
+    variables = [
+        f"{name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(THREAD_VARIABLES)
+    ]
+    return {"threads": "; ".join([*settings, *variables])}
+
+
+def _blas_threads():
+    from threadpoolctl import threadpool_info
+
+    return [
+        f"NumPy {library['internal_api']} {library['version']} "
+        f"{library.get('architecture', '')} {library['num_threads']}"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+        # SciPy's wheels bundle another BLAS.
+        and ("numpy" in library["filepath"] or "scipy" not in library["filepath"])
+    ]
+
+
+def _framework_threads():
+    import tensorflow as tf
+
+    config = tf.config.threading
+    settings = [
+        f"TensorFlow intra-op {config.get_intra_op_parallelism_threads()}, inter-op "
+        f"{config.get_inter_op_parallelism_threads()} (0: one per processor)"
+    ]
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return settings
+    return [*settings, f"torch {torch.get_num_threads()}"]
+
+
+# --- Versions and processor ---
 
 
 def _version(name):
@@ -94,7 +107,7 @@ def _version(name):
 
 
 def _commit():
-    """Return the commit that is measured, marked if files differ from it."""
+    """Return the measured commit, marked as dirty if files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         result = subprocess.run(
@@ -109,7 +122,7 @@ def _commit():
     return result.stdout.strip()
 
 
-def _processor():
+def _processor_name():
     try:
         with open("/proc/cpuinfo") as lines:
             names = [line.split(":")[1] for line in lines if "model name" in line]

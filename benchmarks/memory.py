@@ -1,11 +1,11 @@
-"""What many fits in one process leave behind, and whether they slow down."""
+"""Whether memory grows and fits slow down over many fits in one process."""
 
 from statistics import median
 from time import perf_counter
 
-from benchmarks.child import installed
-from benchmarks.harness import resident, rounds
-from benchmarks.report import Figure
+from benchmarks.child import require
+from benchmarks.harness import resident_memory, run_rounds
+from benchmarks.report import Target
 
 TITLE = "memory over many fits"
 N_FITS = 200
@@ -15,8 +15,8 @@ EIGHT, SIXTY = "skae DenseAE, 8 architectures", "skae DenseAE, 60 architectures"
 KERAS = "keras.Model.fit, 8 architectures"
 N_ARCHITECTURES = {EIGHT: 8, SIXTY: 60}
 
-# Fits after which all that is kept should have been made.
-SETTLED = {EIGHT: 20, SIXTY: 60, KERAS: 8}
+# Growth counts after these fits, when all architectures have been compiled and cached.
+N_WARMUP_FITS = {EIGHT: 20, SIXTY: 60, KERAS: 8}
 
 
 def skae_fit(X, n_components):
@@ -26,7 +26,7 @@ def skae_fit(X, n_components):
 
 
 def keras_fit(X, n_components):
-    """Fit the layers of the default network, in Keras."""
+    """Train the layers of the default network in Keras."""
     import keras
 
     widths = (256, 128, n_components, 128, 256)
@@ -38,12 +38,12 @@ def keras_fit(X, n_components):
         [keras.Input((X.shape[1],)), *layers, keras.layers.Dense(X.shape[1])]
     )
     model.compile("adam", "mse")
-    model.fit(*(X, X), batch_size=128, epochs=N_EPOCHS, validation_split=0.1, verbose=0)
+    model.fit(X, X, batch_size=128, epochs=N_EPOCHS, validation_split=0.1, verbose=0)
 
 
 def measure(contender, n_fits):
-    """Return memory in MB and seconds, after and of each fit."""
-    installed("keras" if contender == KERAS else "tensorflow")
+    """Return the memory in MB after each fit, and the time of each fit."""
+    require("keras" if contender == KERAS else "tensorflow")
     from sklearn.datasets import load_digits
 
     fit = keras_fit if contender == KERAS else skae_fit
@@ -54,23 +54,23 @@ def measure(contender, n_fits):
         start = perf_counter()
         fit(X, 1 + i % n_architectures)
         times.append(perf_counter() - start)
-        memory.append(resident())
+        memory.append(resident_memory())
     return {"memory": memory, "times": times}
 
 
-def summary(name, kept):
-    """Return what grew after the fits in which it settles, and what slowed down."""
-    memory, times = (kept["rounds"][0][key] for key in ("memory", "times"))
-    settled = SETTLED[name]
+def summarise(name, result):
+    """Return the growth of memory and the slow-down after the warm-up fits."""
+    memory, times = (result["rounds"][0][key] for key in ("memory", "times"))
+    n_warmup = N_WARMUP_FITS[name]
+    growth = memory[-1] - memory[n_warmup - 1]
+    # Fits that compile are slow, so times count only if fits 21 to 40 do not compile.
+    comparable = len(times) > 40 and n_warmup <= 20
     return {
-        "settled": memory[settled - 1],
+        "after_warmup": memory[n_warmup - 1],
         "n_fits": len(memory),
-        "growth": memory[-1] - memory[settled - 1],
-        "a_fit": (memory[-1] - memory[settled - 1]) / (len(memory) - settled),
-        # Fits that compile are slow.
-        "slower": median(times[-20:]) / median(times[20:40])
-        if len(times) > 40 and settled <= 20
-        else None,
+        "growth": growth,
+        "growth_per_fit": growth / (len(memory) - n_warmup),
+        "slowdown": median(times[-20:]) / median(times[20:40]) if comparable else None,
     }
 
 
@@ -78,50 +78,58 @@ def main(report):
     n_fits = {**dict.fromkeys(N_ARCHITECTURES, N_FITS), KERAS: N_KERAS_FITS}
     if report.quick:
         n_fits = {EIGHT: 24, KERAS: 10}
-    measured = rounds(measure, n_fits, 1, n_fits=n_fits)
-    report.keep("growth", measured)
+    results = run_rounds(measure, n_fits, 1, n_fits=n_fits)
+    report.record("growth", results)
+    show(report, results)
+
+
+def show(report, results):
     summaries = {
-        name: summary(name, kept)
-        for name, kept in measured.items()
-        if "error" not in kept
+        name: summarise(name, result)
+        for name, result in results.items()
+        if "error" not in result
     }
-
-    def rows():
-        for name, kept in measured.items():
-            if "error" in kept:
-                yield name, kept["error"], *[None] * 5
-                continue
-            now = summaries[name]
-            yield (
-                name,
-                SETTLED[name],
-                f"{now['settled']:.0f}",
-                now["n_fits"],
-                f"{now['growth']:+.1f}",
-                f"{now['a_fit']:+.2f}",
-                now["slower"],
-            )
-
     report.table(
-        f"Fits of the digits with varying numbers of codes, {N_EPOCHS} epochs",
+        f"Fits on the digits with varying n_components, {N_EPOCHS} epochs each",
         [
             "",
-            "settled after fits",
-            "MB then",
+            "warm-up fits",
+            "memory after warm-up (MB)",
             "fits",
-            "growth since, MB",
-            "MB a fit",
-            "time of the last 20 fits, of fits 21 to 40's",
+            "growth after warm-up (MB)",
+            "growth per fit (MB)",
+            "time of the last 20 fits relative to fits 21 to 40",
         ],
-        rows(),
-        "Memory is what the process has resident after a fit; times are medians.",
+        table_rows(results, summaries),
+        "Memory is the resident memory of the process after a fit; times are medians.",
     )
-    nothing = {"growth": None, "slower": None}
-    eight, sixty = (summaries.get(name, nothing) for name in N_ARCHITECTURES)
-    report.figures(
+    unmeasured = {"growth": None, "slowdown": None}
+    eight, sixty = (summaries.get(name, unmeasured) for name in N_ARCHITECTURES)
+    report.targets(
         [
-            Figure("8 architectures: growth from fit 20 on, MB", eight["growth"], 15),
-            Figure("60 architectures: growth from fit 60 on, MB", sixty["growth"], 60),
-            Figure("time of the last 20 fits, of earlier ones'", eight["slower"], 1.05),
+            Target("8 architectures: growth after fit 20 (MB)", eight["growth"], 15),
+            Target("60 architectures: growth after fit 60 (MB)", sixty["growth"], 60),
+            Target(
+                "time of the last 20 fits relative to fits 21 to 40",
+                eight["slowdown"],
+                1.05,
+            ),
         ]
     )
+
+
+def table_rows(results, summaries):
+    for name, result in results.items():
+        if "error" in result:
+            yield name, result["error"]
+            continue
+        summary = summaries[name]
+        yield (
+            name,
+            N_WARMUP_FITS[name],
+            f"{summary['after_warmup']:.0f}",
+            summary["n_fits"],
+            f"{summary['growth']:+.1f}",
+            f"{summary['growth_per_fit']:+.2f}",
+            summary["slowdown"],
+        )

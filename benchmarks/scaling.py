@@ -1,64 +1,140 @@
-"""How the time of an epoch grows: with rows, features, codes; with one processor."""
+"""How the time of an epoch grows with rows, features, components and processors."""
 
 import math
 import os
 
 from benchmarks.contenders import NETWORKS
-from benchmarks.epochs import Plan, epoch_seconds
-from benchmarks.harness import in_turns, ratio, rounds, run, value
-from benchmarks.harness import processors as available
-from benchmarks.report import Figure
-from benchmarks.workloads import WORKLOADS, made, rows_of
+from benchmarks.epochs import TimingPlan, epoch_seconds
+from benchmarks.harness import (
+    alternate,
+    available_processors,
+    describe_rounds,
+    median_of,
+    ratio,
+    run_in_process,
+    run_rounds,
+)
+from benchmarks.report import Target
+from benchmarks.workloads import WORKLOADS, load_rows, synthetic_workload
 
 TITLE = "how the time of an epoch grows"
 CONTENDERS = ("skae DenseAE", "keras.Model.fit", "torch loop")
 
-ROWS = {1_000: Plan(5, 55), 10_000: Plan(2, 12), 100_000: Plan(1, 4)}
-MOST_ROWS = {1_000_000: Plan(1, 2)}
+ROWS = {
+    1_000: TimingPlan(5, 55),
+    10_000: TimingPlan(2, 12),
+    100_000: TimingPlan(1, 4),
+    1_000_000: TimingPlan(1, 2),
+}
+QUICK_ROWS = {
+    1_000: TimingPlan(2, 12),
+    10_000: TimingPlan(1, 3),
+    20_000: TimingPlan(1, 2),
+}
 FEATURES = (16, 64, 256, 1024)
-CODES = (2, 8, 32, 128)
-OTHER_ROWS, OTHER_PLAN = 10_000, Plan(2, 12)
+COMPONENTS = (2, 8, 32, 128)
+# Rows of the series over features and components.
+N_ROWS, PLAN = 10_000, TimingPlan(2, 12)
+# Below this number of rows, epochs are too short for the exponent.
 EXPONENT_FROM = 10_000
 
 
+# --- Measurements ---
+
+
 def measure(contender, n_rows, n_features, n_components, plan):
-    """Return the time of an epoch on made rows."""
-    workload = made(n_rows, n_features, n_components)
-    fit, X = NETWORKS[contender](workload), rows_of(workload)
-    return {"epoch": epoch_seconds(lambda n_epochs: fit(X, n_epochs), Plan(*plan))}
+    """Return the time of an epoch on synthetic rows."""
+    return measure_epoch(
+        contender, synthetic_workload(n_rows, n_features, n_components), plan
+    )
 
 
 def measure_named(contender, workload, plan):
-    workload = WORKLOADS[workload]
-    fit, X = NETWORKS[contender](workload), rows_of(workload)
-    return {"epoch": epoch_seconds(lambda n_epochs: fit(X, n_epochs), Plan(*plan))}
+    """Return the time of an epoch of a named workload."""
+    return measure_epoch(contender, WORKLOADS[workload], plan)
 
 
-def series(report, name, n_rounds, settings):
-    """Measure the settings one after another; return the epochs by contender."""
+def measure_epoch(contender, workload, plan):
+    fit, X = NETWORKS[contender](workload), load_rows(workload)
+    plan = TimingPlan(*plan)
+    return {"epoch": epoch_seconds(lambda n_epochs: fit(X, n_epochs), plan)}
+
+
+def measure_series(report, name, settings):
+    """Measure every setting; return the epoch times of each contender."""
     contenders = CONTENDERS[:1] if report.quick else CONTENDERS
-    measured = {
-        str(setting): rounds(measure, contenders, n_rounds, **arguments)
-        for setting, arguments in settings.items()
+    results = {
+        str(size): run_rounds(measure, contenders, report.n_rounds(), **arguments)
+        for size, arguments in settings.items()
     }
-    report.keep(name, measured)
+    report.record(name, results)
     return {
-        contender: [value(kept, contender, "epoch") for kept in measured.values()]
+        contender: [
+            median_of(result, contender, "epoch") for result in results.values()
+        ]
         for contender in contenders
     }
 
 
-def show_series(report, title, header, settings, epochs, n_rounds):
+# --- Section ---
+
+
+def main(report):
+    scale_rows(report)
+    if not report.quick:
+        scale_features(report)
+        scale_components(report)
+    compare_processors(report)
+
+
+def show_series(report, title, unit, times, sizes):
     report.table(
         title,
-        ["", *(f"{setting} {header}" for setting in settings)],
-        [(name, *values) for name, values in epochs.items()],
-        f"Seconds; median of {n_rounds} processes each, in turns.",
+        ["", *(f"{size} {unit}" for size in sizes)],
+        [(name, *seconds) for name, seconds in times.items()],
+        f"Times in seconds. {describe_rounds(report.n_rounds())}",
     )
 
 
+def scale_rows(report):
+    plans = QUICK_ROWS if report.quick else ROWS
+    fixed = {"n_features": 32, "n_components": 8}
+    settings = {n: {"n_rows": n, "plan": plan, **fixed} for n, plan in plans.items()}
+    times = measure_series(report, "rows", settings)
+    network = synthetic_workload(1).network
+    show_series(report, f"Rows, {network}", "rows", times, plans)
+    exponents = {name: exponent(plans, seconds) for name, seconds in times.items()}
+    report.note(
+        f"Scaling exponents from {EXPONENT_FROM:,} rows on: "
+        + ", ".join(f"{name} {value:.3f}" for name, value in exponents.items() if value)
+        + "."
+    )
+    smallest = min(n for n in plans if n >= EXPONENT_FROM)
+    name = f"scaling exponent, {smallest:,} to {max(plans):,} rows"
+    report.targets([Target(name, exponents["skae DenseAE"], 1.05)])
+
+
+def scale_features(report):
+    fixed = {"n_rows": N_ROWS, "n_components": 8, "plan": PLAN}
+    settings = {n: {"n_features": n, **fixed} for n in FEATURES}
+    times = measure_series(report, "features", settings)
+    title = f"Features, {N_ROWS} rows, 8 components, hidden layers of 256 and 128"
+    show_series(report, title, "features", times, FEATURES)
+
+
+def scale_components(report):
+    fixed = {"n_rows": N_ROWS, "n_features": 256, "plan": PLAN}
+    settings = {k: {"n_components": k, **fixed} for k in COMPONENTS}
+    times = measure_series(report, "components", settings)
+    title = f"Components, {N_ROWS} rows of 256 features, hidden layers of 256 and 128"
+    show_series(report, title, "components", times, COMPONENTS)
+
+
 def exponent(sizes, values):
-    """Return the exponent with which values grow, by least squares on logarithms."""
+    """Return b of the model a * size**b, by least squares on logarithms.
+
+    Missing values and sizes below `EXPONENT_FROM` are left out.
+    """
     points = [
         (math.log(size), math.log(value))
         for size, value in zip(sizes, values, strict=True)
@@ -67,89 +143,63 @@ def exponent(sizes, values):
     if len(points) < 2:
         return None
     mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return slope / sum((x - mean_x) ** 2 for x, _ in points)
+    covariance = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    return covariance / sum((x - mean_x) ** 2 for x, _ in points)
 
 
-def main(report):
-    n_rounds = report.n_rounds()
-    plans = {1_000: Plan(2, 12), 10_000: Plan(1, 3), 20_000: Plan(1, 2)}
-    plans = plans if report.quick else {**ROWS, **MOST_ROWS}
-    fixed = {"n_features": 32, "n_components": 8}
-    epochs = series(
-        report,
-        "rows",
-        n_rounds,
-        {n: {"n_rows": n, "plan": plan, **fixed} for n, plan in plans.items()},
-    )
-    network = made(1).network
-    show_series(report, f"Rows, {network}", "rows", plans, epochs, n_rounds)
-    slopes = {name: exponent(plans, values) for name, values in epochs.items()}
-    text = f"exponent of rows, {min(n for n in plans if n >= EXPONENT_FROM):,} to"
-    report.say(
-        "Exponents from 10,000 rows on: "
-        + ", ".join(f"{name} {slope:.3f}" for name, slope in slopes.items() if slope)
-        + "."
-    )
-    report.figures([Figure(f"{text} {max(plans):,}", slopes["skae DenseAE"], 1.05)])
-    if not report.quick:
-        others(report, n_rounds)
-    processors(report, n_rounds)
+# --- Processors ---
 
 
-def others(report, n_rounds):
-    fixed = {"n_rows": OTHER_ROWS, "plan": OTHER_PLAN}
-    widths = {n: {"n_features": n, "n_components": 8, **fixed} for n in FEATURES}
-    epochs = series(report, "features", n_rounds, widths)
-    title = f"Features, {OTHER_ROWS} rows, 8 codes, hidden layers of 256 and 128"
-    show_series(report, title, "features", FEATURES, epochs, n_rounds)
-    codes = {k: {"n_features": 256, "n_components": k, **fixed} for k in CODES}
-    epochs = series(report, "codes", n_rounds, codes)
-    title = f"Codes, {OTHER_ROWS} rows of 256 features, hidden layers of 256 and 128"
-    show_series(report, title, "codes", CODES, epochs, n_rounds)
-
-
-def processors(report, n_rounds):
+def compare_processors(report):
     """Compare one processor with all of them."""
-    if not hasattr(os, "sched_setaffinity") or len(available()) < 2:
-        report.say("One processor cannot be compared with several here.")
+    if not hasattr(os, "sched_setaffinity") or len(available_processors()) < 2:
+        report.note("This machine cannot compare one processor with several.")
         return
-    one = available()[:1]
-    plans = {"digits": Plan(10, 110)}
+    plans = {"digits": TimingPlan(10, 110)}
+    contenders = CONTENDERS[:1]
     if not report.quick:
-        plans["fashion_10k"] = Plan(2, 12)
-    contenders = (*CONTENDERS, "sklearn MLPRegressor")
-    contenders = contenders[:1] if report.quick else contenders
-    keys = {
-        (name, contender, few): None
-        for name in plans
-        for contender in contenders
-        for few in (False, True)
-    }
+        plans["fashion_10k"] = TimingPlan(2, 12)
+        contenders = (*CONTENDERS, "sklearn MLPRegressor")
+    cases = [(name, contender) for name in plans for contender in contenders]
+    results = measure_processors(plans, cases, report.n_rounds())
+    report.record(
+        "processors", {"/".join(map(str, key)): r for key, r in results.items()}
+    )
+    show_processors(report, cases, results)
 
-    def epoch(key):
-        name, contender, few = key
-        arguments = {"processors": one} if few else {}
-        plan = plans[name]
-        return run(
-            measure_named, contender=contender, workload=name, plan=plan, **arguments
+
+def measure_processors(plans, cases, n_rounds):
+    """Return the results by workload, contender, and whether one processor ran it."""
+
+    def measure_case(key):
+        workload, contender, single = key
+        processors = {"processors": available_processors()[:1]} if single else {}
+        return run_in_process(
+            measure_named,
+            contender=contender,
+            workload=workload,
+            plan=plans[workload],
+            **processors,
         )
 
-    measured = in_turns(epoch, keys, n_rounds)
-    report.keep("processors", {"/".join(map(str, k)): m for k, m in measured.items()})
+    keys = [(*case, single) for case in cases for single in (False, True)]
+    return alternate(measure_case, keys, n_rounds)
 
-    def rows():
-        for name, contender, few in keys:
-            if few:
-                continue
-            times = [value(measured, (name, contender, f), "epoch") for f in (True, 0)]
-            yield name, contender, *times, ratio(*times)
 
-    n = len(available())
+def show_processors(report, cases, results):
+    def table_rows():
+        for case in cases:
+            one, several = (
+                median_of(results, (*case, single), "epoch") for single in (True, False)
+            )
+            yield *case, one, several, ratio(one, several)
+
+    n = len(available_processors())
     report.table(
-        f"One processor against {n}",
-        ["", "", "one, s an epoch", f"{n}, s an epoch", "times quicker"],
-        rows(),
-        f"Median of {n_rounds} processes each, in turns. The process is bound to the "
-        "processors before anything is imported; libraries set their threads by that.",
+        f"Time of an epoch on one processor and on {n}",
+        ["", "", "1 processor (s)", f"{n} processors (s)", "speed-up"],
+        table_rows(),
+        f"{describe_rounds(report.n_rounds())} The process is bound to its processors "
+        "before any import, so that libraries choose their numbers of threads "
+        "accordingly.",
     )

@@ -1,28 +1,33 @@
-"""A grid search over the number of codes, and the memory that further ones take."""
+"""A grid search over n_components: its time, and the memory that further ones take."""
 
-from benchmarks.child import installed
-from benchmarks.harness import resident, rounds, seconds, value
+from benchmarks.child import require
+from benchmarks.harness import (
+    median_of,
+    resident_memory,
+    result_rows,
+    run_rounds,
+    time_call,
+)
 
 TITLE = "a grid search"
 GRID = (2, 4, 8, 16, 32)
 N_EPOCHS = 50
-N_MORE_SEARCHES = {"skae DenseAE": 4, "keras.Model.fit": 1}
+N_REPETITIONS = {"skae DenseAE": 4, "keras.Model.fit": 1}
 
-
-# Widths of the layers before the code: of the textbook, and those of "auto".
-NETWORKS = {"32": (32,), "256-128": (256, 128)}
+# Widths of the hidden layers of the encoder: a textbook choice, and the default.
+HIDDEN_WIDTHS = {"32": (32,), "256-128": (256, 128)}
 
 
 def skae_autoencoder(hidden, n_epochs):
-    installed("tensorflow")  # not a part of the search
+    require("tensorflow")  # imported here so that the search does not include it
     from skae import DenseAE
 
     return DenseAE(hidden_layer_sizes=hidden, max_iter=n_epochs, random_state=0)
 
 
 def keras_autoencoder(hidden, n_epochs):
-    """Wrap the same layers as Keras itself trains them, as its users would."""
-    keras = installed("keras")
+    """Wrap the same layers, trained by `keras.Model.fit`, as a transformer."""
+    keras = require("keras")
     from sklearn.base import BaseEstimator, TransformerMixin
 
     class KerasAutoencoder(TransformerMixin, BaseEstimator):
@@ -42,7 +47,8 @@ def keras_autoencoder(hidden, n_epochs):
             model = keras.Sequential([self.encoder_, *layers(hidden[::-1]), outputs])
             model.compile(keras.optimizers.Adam(3e-3), "mse")
             model.fit(
-                *(X, X),
+                X,
+                X,
                 batch_size=128,
                 epochs=n_epochs,
                 validation_split=0.1,
@@ -61,7 +67,7 @@ AUTOENCODERS = {"skae DenseAE": skae_autoencoder, "keras.Model.fit": keras_autoe
 
 
 def measure(contender, network, n_epochs, grid):
-    """Return the time of a search, and how much more memory further ones take."""
+    """Return the time and the result of a search, and the growth of memory after it."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KNeighborsClassifier
@@ -71,18 +77,18 @@ def measure(contender, network, n_epochs, grid):
     X = (X / 16).astype("float32")
     pipeline = Pipeline(
         [
-            ("codes", AUTOENCODERS[contender](NETWORKS[network], n_epochs)),
+            ("codes", AUTOENCODERS[contender](HIDDEN_WIDTHS[network], n_epochs)),
             ("classifier", KNeighborsClassifier()),
         ]
     )
     search = GridSearchCV(pipeline, {"codes__n_components": grid}, cv=3)
-    first = seconds(search.fit, X, y)
-    before = resident()
-    for _ in range(N_MORE_SEARCHES[contender]):
+    seconds = time_call(search.fit, X, y)
+    before = resident_memory()
+    for _ in range(N_REPETITIONS[contender]):
         search.fit(X, y)
     return {
-        "seconds": first,
-        "growth": (resident() - before) / N_MORE_SEARCHES[contender],
+        "seconds": seconds,
+        "growth": (resident_memory() - before) / N_REPETITIONS[contender],
         "chosen": search.best_params_["codes__n_components"],
         "score": search.best_score_,
     }
@@ -90,46 +96,42 @@ def measure(contender, network, n_epochs, grid):
 
 def main(report):
     n_epochs, grid = (2, GRID[:2]) if report.quick else (N_EPOCHS, GRID)
-    networks = ["32"] if report.quick else NETWORKS
-
-    def rows():
-        for network in networks:
-            measured = rounds(
-                measure,
-                AUTOENCODERS,
-                1,
-                network=network,
-                n_epochs=n_epochs,
-                grid=grid,
-            )
-            report.keep(network, measured)
-            ours = value(measured, "skae DenseAE", "seconds")
-            for name, kept in measured.items():
-                if "error" in kept:
-                    yield network, name, kept["error"], *[None] * 4
-                    continue
-                now = kept["median"]
-                yield (
-                    network,
-                    name,
-                    f"{now['seconds']:.1f}",
-                    f"{now['seconds'] / ours:.1f}",
-                    f"{now['chosen']:.0f}",
-                    f"{now['score']:.3f}",
-                    f"{now['growth']:+.1f}",
-                )
-
     report.table(
-        f"{len(grid)} values of n_components, three folds and the refit, {n_epochs} "
-        "epochs of digits",
+        f"{len(grid)} values of n_components, 3 folds and the refit, {n_epochs} epochs "
+        "on the digits",
         [
-            "layers",
+            "hidden layers",
             "",
-            "seconds",
-            "times skae",
-            "chosen",
+            "time (s)",
+            "ratio to skae",
+            "chosen n_components",
             "accuracy",
-            "MB a further search",
+            "growth per further search (MB)",
         ],
-        rows(),
+        table_rows(report, n_epochs, grid),
     )
+
+
+def table_rows(report, n_epochs, grid):
+    for network in ["32"] if report.quick else HIDDEN_WIDTHS:
+        results = run_rounds(
+            measure, AUTOENCODERS, 1, network=network, n_epochs=n_epochs, grid=grid
+        )
+        report.record(network, results)
+        for row in network_rows(results):
+            yield network, *row
+
+
+def network_rows(results):
+    skae = median_of(results, "skae DenseAE", "seconds")
+
+    def cells(name, medians):
+        return (
+            f"{medians['seconds']:.1f}",
+            f"{medians['seconds'] / skae:.1f}",
+            f"{medians['chosen']:.0f}",
+            f"{medians['score']:.3f}",
+            f"{medians['growth']:+.1f}",
+        )
+
+    return result_rows(results, cells)

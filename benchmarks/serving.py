@@ -1,13 +1,22 @@
-"""What it takes to serve: a new process, the saved model, the first answer."""
+"""The cost of serving in a new process: imports, loading a model, the first answer."""
 
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.harness import in_turns, python, ratio, run, value
-from benchmarks.report import Figure
+from benchmarks.harness import (
+    alternate,
+    describe_rounds,
+    median_of,
+    ratio,
+    result_rows,
+    run_in_process,
+    run_python,
+)
+from benchmarks.report import Target
 
 TITLE = "serving from a new process"
+MAX_RATIO = 1.2
 
 # --- Imports ---
 
@@ -25,10 +34,10 @@ except ModuleNotFoundError as missing:
 
 
 def import_time(module):
-    return python("-c", IMPORT.format(module=module))
+    return run_python("-c", IMPORT.format(module=module))
 
 
-# --- From the start of the process to the first answer ---
+# --- From the start of a process to its first answer ---
 
 N_COMPONENTS = 16
 
@@ -39,7 +48,7 @@ with open({path!r}, "rb") as file:
 answer = model.predict(row)
 """
 
-# The way of Keras's own documentation, with the other steps of the pipeline pickled.
+# The encoder is loaded as Keras documents it; the other steps are unpickled.
 KERAS = """
 import pickle
 import keras
@@ -61,10 +70,12 @@ except FileNotFoundError:
 print(json.dumps(dict(now=now, peak=peak)))
 """
 
+# Name of the saved file, and script that loads it and answers.
+PCA_PIPELINE, SKAE_PIPELINE = "pipeline with PCA", "pipeline with skae DenseAE"
 PIPELINES = {
-    "pipeline with PCA": ("pca", PICKLED),
-    "pipeline with skae DenseAE": ("skae", PICKLED),
-    "Keras model, loaded": ("keras", KERAS),
+    PCA_PIPELINE: ("pca", PICKLED),
+    SKAE_PIPELINE: ("skae", PICKLED),
+    "pipeline with Keras encoder": ("keras", KERAS),
 }
 
 
@@ -95,61 +106,76 @@ def prepare(folder):
 
 
 def first_answer(name, folder):
-    """Return the time from the start of a process to its answer, and its memory."""
-    kind, script = PIPELINES[name]
+    """Return the time from the start of a process to its answer, and peak memory."""
+    file, script = PIPELINES[name]
     start = time.time()
-    result = python("-c", script.format(path=str(Path(folder) / kind)) + END)
+    result = run_python("-c", script.format(path=str(Path(folder) / file)) + END)
     if "error" in result:
         return result
     return {"seconds": result["now"] - start, "peak": result["peak"]}
 
 
+# --- Section ---
+
+
 def main(report):
     n_rounds = report.n_rounds(15, quick=2)
-    modules = in_turns(import_time, MODULES, n_rounds)
-    report.keep("import", modules)
+    imports = alternate(import_time, MODULES, n_rounds)
+    report.record("import", imports)
+    show_imports(report, imports, n_rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        failure = run_in_process(prepare, folder=folder).get("error")
+        if failure:
+            report.note(failure)
+            return
+        answers = alternate(
+            lambda name: first_answer(name, folder), PIPELINES, n_rounds
+        )
+    report.record("first_answer", answers)
+    show_answers(report, answers, n_rounds)
+
+
+def show_imports(report, results, n_rounds):
     report.table(
         "Imports",
-        ["module", "seconds"],
-        [
-            (name, kept["error"] if "error" in kept else kept["median"]["seconds"])
-            for name, kept in modules.items()
-        ],
-        f"Median of {n_rounds} processes each, in turns.",
+        ["module", "time (s)"],
+        result_rows(results, lambda name, medians: (medians["seconds"],)),
+        describe_rounds(n_rounds),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        failure = run(prepare, folder=folder).get("error")
-        if failure:
-            report.say(failure)
-            return
-        served = in_turns(lambda name: first_answer(name, folder), PIPELINES, n_rounds)
-    report.keep("first_answer", served)
-    pca, ours, _ = PIPELINES
+
+
+def show_answers(report, results, n_rounds):
+    pca_seconds, pca_peak = (
+        median_of(results, PCA_PIPELINE, key) for key in ("seconds", "peak")
+    )
+
+    def cells(name, medians):
+        seconds, peak = medians["seconds"], medians["peak"]
+        return seconds, peak, ratio(seconds, pca_seconds), ratio(peak, pca_peak)
+
     report.table(
-        "From the start of a process to the first answer, model loaded from disk",
-        ["", "seconds", "peak MB", "seconds, of PCA's", "MB, of PCA's"],
+        "From the start of a process to the first answer, with the model on disk",
         [
-            (name, kept["error"], *[None] * 3)
-            if "error" in kept
-            else (
-                name,
-                kept["median"]["seconds"],
-                kept["median"]["peak"],
-                ratio(kept["median"]["seconds"], value(served, pca, "seconds")),
-                ratio(kept["median"]["peak"], value(served, pca, "peak")),
-            )
-            for name, kept in served.items()
+            "",
+            "time (s)",
+            "peak memory (MB)",
+            "time relative to PCA",
+            "memory relative to PCA",
         ],
-        f"Median of {n_rounds} processes each, in turns. StandardScaler, {N_COMPONENTS}"
-        " codes, LogisticRegression.",
+        result_rows(results, cells),
+        f"{describe_rounds(n_rounds)} Each pipeline has a StandardScaler, "
+        f"{N_COMPONENTS} components and a LogisticRegression.",
     )
-    report.figures(
+    report.targets(
         [
-            Figure(
-                f"unpickle and serve, {text} of the PCA pipeline's",
-                ratio(value(served, ours, key), value(served, pca, key)),
-                1.2,
+            Target(
+                f"unpickle and serve: {quantity} relative to PCA",
+                ratio(median_of(results, SKAE_PIPELINE, key), pca),
+                MAX_RATIO,
             )
-            for key, text in (("seconds", "seconds"), ("peak", "MB"))
+            for key, quantity, pca in (
+                ("seconds", "time", pca_seconds),
+                ("peak", "memory", pca_peak),
+            )
         ]
     )

@@ -1,4 +1,7 @@
-"""Encoding rows: one, a thousand, all; beside PCA and the same network elsewhere."""
+"""The time of encoding one row, 1,000 rows and all rows.
+
+The contenders are PCA and the same network in other libraries.
+"""
 
 import tempfile
 from pathlib import Path
@@ -7,16 +10,24 @@ from time import perf_counter
 from typing import NamedTuple
 
 from benchmarks import limit
-from benchmarks.child import installed
-from benchmarks.harness import ratio, rounds, run, seconds, value
-from benchmarks.report import Figure
-from benchmarks.workloads import WORKLOADS, rows_of
+from benchmarks.child import require
+from benchmarks.harness import (
+    describe_rounds,
+    median_of,
+    ratio,
+    result_rows,
+    run_in_process,
+    run_rounds,
+    time_call,
+)
+from benchmarks.report import Target
+from benchmarks.workloads import WORKLOADS, load_rows
 
 TITLE = "transform"
 
 
 class Case(NamedTuple):
-    """A fitted encoder and rows; `parameters` are those of the estimator."""
+    """Rows to encode, and the estimator that encodes them."""
 
     workload: str
     parameters: dict
@@ -25,9 +36,9 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "digits, 8 codes": Case("digits", {"n_components": 8}),
-    "digits, 8 codes, float64": Case("digits", {"n_components": 8}, "float64"),
-    "fashion, 16 codes": Case("fashion_10k", {"n_components": 16}),
+    "digits, 8 components": Case("digits", {"n_components": 8}),
+    "digits, 8 components, float64": Case("digits", {"n_components": 8}, "float64"),
+    "fashion, 16 components": Case("fashion_10k", {"n_components": 16}),
     "fashion, 784-512-256-60": Case(
         "fashion_10k",
         {
@@ -37,19 +48,21 @@ CASES = {
             "pca_shortcut": False,
         },
     ),
-    "fashion, ConvAE, 32 codes": Case(
+    "fashion, ConvAE, 32 components": Case(
         "fashion_10k", {"n_components": 32}, estimator="ConvAE"
     ),
 }
-LARGE = "fashion, 784-512-256-60"
+# Case and workload of the target on the rate of matrix products.
+LARGE, LARGE_WORKLOAD = "fashion, 784-512-256-60", "fashion_10k"
+SIZES = ("1", "1000", "all")
 
 
-def rows_for(case):
-    return rows_of(WORKLOADS[case.workload]).astype(case.dtype)
+def rows_of(case):
+    return load_rows(WORKLOADS[case.workload]).astype(case.dtype)
 
 
 def prepare(folder):
-    """Fit the encoders and PCA, and save them as each library does."""
+    """Fit the encoders and PCA, and save them for each library."""
     import pickle
 
     from sklearn.decomposition import PCA
@@ -58,7 +71,7 @@ def prepare(folder):
 
     folder = Path(folder)
     for i, case in enumerate(CASES.values()):
-        X = rows_for(case)[:2000]
+        X = rows_of(case)[:2000]
         model = getattr(skae, case.estimator)(
             **case.parameters, early_stopping=False, max_iter=2, random_state=0
         ).fit(X)
@@ -69,7 +82,7 @@ def prepare(folder):
     return {}
 
 
-# --- Each contender loads an encoder and returns a function of rows ---
+# --- Contenders: each loads encoder number i and returns a function of rows ---
 
 
 def unpickled(kind):
@@ -82,7 +95,7 @@ def unpickled(kind):
 
 
 def keras_model(folder, i):
-    return installed("keras").saving.load_model(folder / f"{i}.keras")
+    return require("keras").saving.load_model(folder / f"{i}.keras")
 
 
 def keras_predict(folder, i):
@@ -95,8 +108,8 @@ def keras_on_batch(folder, i):
 
 
 def keras_compiled(folder, i):
-    """Compile the model's call, as one who knows TensorFlow would."""
-    tf = installed("tensorflow")
+    """Compile the call of the model with `tf.function`, for any number of rows."""
+    tf = require("tensorflow")
     model = keras_model(folder, i)
     call = tf.function(
         lambda rows: model(rows, training=False),
@@ -106,17 +119,17 @@ def keras_compiled(folder, i):
 
 
 def torch_module(folder, i):
-    """Rebuild the layers in PyTorch, the linear path included if there is one."""
-    torch = installed("torch")
+    """Rebuild the layers in PyTorch, with the linear path if there is one."""
+    torch = require("torch")
     functional = torch.nn.functional
     layers = {
         layer.name: [torch.from_numpy(array.copy()) for array in layer.get_weights()]
         for layer in keras_model(folder, i).layers
         if layer.get_weights()
     }
-    path = layers.pop("encoder_shortcut", [None])[0]
+    shortcut = layers.pop("encoder_shortcut", [None])[0]
     *hidden, last = [(kernel.T.contiguous(), bias) for kernel, bias in layers.values()]
-    activation = functional.relu if path is None else functional.gelu
+    activation = functional.relu if shortcut is None else functional.gelu
 
     @torch.inference_mode()
     def encode(X):
@@ -124,7 +137,7 @@ def torch_module(folder, i):
         for kernel, bias in hidden:
             h = activation(functional.linear(h, kernel, bias))
         h = functional.linear(h, *last)
-        return (h if path is None else h + X @ path).numpy()
+        return (h if shortcut is None else h + X @ shortcut).numpy()
 
     return encode
 
@@ -137,92 +150,108 @@ CONTENDERS = {
     "keras, compiled call": keras_compiled,
     "torch, inference mode": torch_module,
 }
-ANY_DTYPE = ("skae", "sklearn PCA")
+FLOAT64_CONTENDERS = ("skae", "sklearn PCA")
 
 
-def can(contender, case):
+def supports(contender, case):
     if case.estimator == "ConvAE" and contender.startswith("torch"):
         return False
-    return case.dtype == "float32" or contender in ANY_DTYPE
+    return case.dtype == "float32" or contender in FLOAT64_CONTENDERS
+
+
+# --- Measurements ---
 
 
 def measure(contender, folder, quick):
-    """Return the seconds of calls with one row, 1,000 rows and all rows."""
+    """Return the time per call for one row, 1,000 rows and all rows of each case."""
     if contender in limit.CONTENDERS:
-        return limit.measure(contender, WORKLOADS["fashion_10k"], quick)
+        return limit.measure(contender, WORKLOADS[LARGE_WORKLOAD], quick)
     times = {}
     for i, (name, case) in enumerate(CASES.items()):
-        if not can(contender, case):
+        if not supports(contender, case):
             continue
-        encode, X = CONTENDERS[contender](Path(folder), i), rows_for(case)
-        for n_rows in (1, 1000, len(X)):
-            size = "all" if n_rows == len(X) else str(n_rows)
-            rows = X[:n_rows]
-            times[f"{name}/{size}"] = call_seconds(encode, rows, 0.05 if quick else 1.0)
+        encode, X = CONTENDERS[contender](Path(folder), i), rows_of(case)
+        for size, n_rows in zip(SIZES, (1, 1000, len(X)), strict=True):
+            times[f"{name}/{size}"] = call_seconds(
+                encode, X[:n_rows], 0.05 if quick else 1.0
+            )
     return times
 
 
-def call_seconds(function, rows, at_least):
+def call_seconds(function, rows, min_seconds):
+    """Return the median time of a call, repeated for at least `min_seconds`."""
     for _ in range(3):
         function(rows)
     start, times = perf_counter(), []
-    while len(times) < 5 or perf_counter() < start + at_least:
-        times.append(seconds(function, rows))
+    while len(times) < 5 or perf_counter() < start + min_seconds:
+        times.append(time_call(function, rows))
     return median(times)
+
+
+# --- Section ---
 
 
 def main(report):
     n_rounds = report.n_rounds()
     contenders = tuple(CONTENDERS)[:2] if report.quick else CONTENDERS
     with tempfile.TemporaryDirectory() as folder:
-        failure = run(prepare, folder=folder).get("error")
+        failure = run_in_process(prepare, folder=folder).get("error")
         if failure:
-            report.say(failure)
+            report.note(failure)
             return
-        measured = rounds(
+        results = run_rounds(
             measure,
             (*limit.CONTENDERS, *contenders),
             n_rounds,
             folder=folder,
             quick=report.quick,
         )
-    report.keep("calls", measured)
-    for name, case in CASES.items():
-        show(report, name, case, measured, n_rounds)
-    figures = [
-        Figure(f"one row ({name}), of PCA's time", ratio(*pair), 1.0)
-        for name, case in CASES.items()
-        if case.estimator == "DenseAE"
-        for pair in [[value(measured, who, f"{name}/1") for who in ANY_DTYPE]]
-    ]
-    n_flops = 2 * sum(n * m for n, m in limit_layers()) * 10_000
-    rate = n_flops / value(measured, "skae", f"{LARGE}/all") / 1e9
-    share = 100 * rate / limit.best_rate(measured)
-    text = "10,000 x 784 through 512-256-60, % of the matrix-product rate"
-    report.figures([*figures, Figure(text, share, 50, at_least=True)])
+    report.record("calls", results)
+    for name in CASES:
+        show(report, name, results, n_rounds)
+    report.targets([*one_row_targets(results), product_rate_target(results)])
 
 
-def limit_layers():
-    layers = WORKLOADS["fashion_10k"].layers
-    return layers[: len(layers) // 2]
+def show(report, name, results, n_rounds):
+    case = CASES[name]
+    supported = {
+        contender: result
+        for contender, result in results.items()
+        if contender not in limit.CONTENDERS and supports(contender, case)
+    }
 
-
-def show(report, name, case, measured, n_rounds):
-    def rows():
-        for contender, kept in measured.items():
-            if contender in limit.CONTENDERS or not can(contender, case):
-                continue
-            if "error" in kept:
-                yield contender, kept["error"], None, None
-                continue
-            one, thousand, all_rows = (
-                kept["median"][f"{name}/{size}"] for size in ("1", "1000", "all")
-            )
-            yield contender, 1e6 * one, 1e3 * thousand, 1e3 * all_rows
+    def cells(contender, medians):
+        one, thousand, all_rows = (medians[f"{name}/{size}"] for size in SIZES)
+        return 1e6 * one, 1e3 * thousand, 1e3 * all_rows
 
     report.table(
         f"{name} ({case.dtype})",
-        ["", "one row, µs", "1,000 rows, ms", "all rows, ms"],
-        rows(),
-        f"Median of {n_rounds} processes each, in turns, and of many calls in each.",
+        ["", "one row (µs)", "1,000 rows (ms)", "all rows (ms)"],
+        result_rows(supported, cells),
+        f"{describe_rounds(n_rounds)} Each process takes the median of many calls.",
+    )
+
+
+def one_row_targets(results):
+    for name, case in CASES.items():
+        if case.estimator == "DenseAE":
+            skae, pca = (
+                median_of(results, contender, f"{name}/1")
+                for contender in ("skae", "sklearn PCA")
+            )
+            yield Target(
+                f"one row ({name}): time relative to PCA", ratio(skae, pca), 1.0
+            )
+
+
+def product_rate_target(results):
+    layers = WORKLOADS[LARGE_WORKLOAD].layers
+    encoder = layers[: len(layers) // 2]
+    n_flops = 2 * sum(n_inputs * n_outputs for n_inputs, n_outputs in encoder) * 10_000
+    rate = n_flops / median_of(results, "skae", f"{LARGE}/all") / 1e9
+    return Target(
+        "10,000 x 784 through 512-256-60: % of the best matrix-product rate",
+        100 * rate / limit.best_rate(results),
+        50,
+        at_least=True,
     )

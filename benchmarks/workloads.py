@@ -1,7 +1,7 @@
-"""The networks that all contenders train, and the rows they train on.
+"""The networks that all contenders train, and the rows that they train on.
 
-All are plain stacks as in textbooks: relu, linear code and output, batches of 128, Adam
-with a rate of 3e-3, mean squared error. Rows are of single precision.
+All are plain textbook networks: relu, linear code and output, batches of 128, Adam with
+a learning rate of 3e-3, mean squared error. The rows are of single precision.
 """
 
 from itertools import pairwise
@@ -12,7 +12,7 @@ LEARNING_RATE = 3e-3
 
 
 class Workload(NamedTuple):
-    """A network, from the features to the code, and what it is trained on."""
+    """Training rows, and the widths of a network from the features to the code."""
 
     data: str
     widths: tuple[int, ...]
@@ -50,17 +50,17 @@ WORKLOADS = {
     "fashion_2k": Workload("fashion", (784, 512, 256, 60), 2_000),
     "fashion_10k": Workload("fashion", (784, 512, 256, 60), 10_000),
     "golub (wide)": Workload("golub", (3051, 256, 128, 16)),
-    "made (tall)": Workload("made", (32, 256, 128, 8), 1_000_000),
+    "synthetic (tall)": Workload("synthetic", (32, 256, 128, 8), 1_000_000),
 }
 
 
-def made(n_rows, n_features=32, n_components=8):
-    """Return a workload of the default network on made rows."""
-    return Workload("made", (n_features, 256, 128, n_components), n_rows)
+def synthetic_workload(n_rows, n_features=32, n_components=8):
+    """Return a workload with synthetic rows and the default hidden layers."""
+    return Workload("synthetic", (n_features, 256, 128, n_components), n_rows)
 
 
-def rows_of(workload):
-    """Return the rows, float32."""
+def load_rows(workload):
+    """Return the training rows of a workload as a float32 array."""
     import numpy as np
 
     from benchmarks import datasets
@@ -73,5 +73,5 @@ def rows_of(workload):
         X = datasets.SMALL["golub_leukemia"]().X
         X = (X - X.mean(axis=0)) / X.std(axis=0).clip(1e-6)
     else:
-        X = datasets.made_rows(workload.n_rows, workload.n_features)
+        X = datasets.synthetic_rows(workload.n_rows, workload.n_features)
     return np.ascontiguousarray(X, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Tables and plots of the page on performance, from what the benchmark recorded."""
+"""Tables and plots of the performance page, made from the benchmark record."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SECTIONS = (
     "search",
 )
 
-# Safe for colour-blind readers (Okabe & Ito, 2008), and each with its own marker.
-LOOKS = {
+# Colours that colour-blind readers can tell apart (Okabe & Ito, 2008), and markers.
+CONTENDER_STYLES = {
     "skae DenseAE": ("#0072B2", "o"),
     "keras.Model.fit": ("#D55E00", "s"),
     "torch loop": ("#009E73", "^"),
     "sklearn MLPRegressor": ("#CC79A7", "D"),
 }
-OTHER = "#999999"
-STYLE = {
+REFERENCE_COLOR = "#999999"
+RC_PARAMS = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -47,13 +47,13 @@ STYLE = {
 
 
 def write() -> None:
-    """Write a file of tables for each section of the record, and the plots."""
+    """Write the tables of each section, one file per section, and the plots."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     sections = json.loads(RECORD.read_text())["sections"]
     for name in SECTIONS:
         text = as_rst(sections[name]) if name in sections else "Not measured yet.\n"
         (FOLDER / f"{name}.inc").write_text(text)
-    with plt.rc_context(STYLE):
+    with plt.rc_context(RC_PARAMS):
         for name, plot in PLOTS.items():
             figure = plot(sections)
             figure.savefig(FOLDER / f"{name}.png")
@@ -64,82 +64,81 @@ def write() -> None:
 
 
 def as_rst(section: dict[str, Any]) -> str:
-    """Return the tables of a section, what is asked of it, and where it was run."""
+    """Return the tables and targets of a section, and the machine that ran it."""
     parts = []
     for table in section["tables"]:
         parts.append(list_table(table["title"], table["columns"], table["rows"]))
         parts.append(table["note"])
-    if section["figures"]:
-        columns = ["what is asked for", "asked", "measured", "met"]
-        parts.append(list_table("Aims", columns, section["figures"]))
-    parts.append(where(section))
+    if section["targets"]:
+        columns = ["target", "required", "measured", "met"]
+        parts.append(list_table("Targets", columns, section["targets"]))
+    parts.append(provenance(section))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def list_table(title: str, columns: list[str], rows: list[list[str]]) -> str:
-    lines = [f".. list-table:: {title}"]
-    if any(columns):
-        lines.append("   :header-rows: 1")
-    lines.append("")
-    for row in [columns, *rows] if any(columns) else rows:
-        for i, value in enumerate(row):
-            text = r"\-" if value == "-" else value  # or it would begin a list
+    lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
+    for row in [columns, *rows]:
+        for i, cell in enumerate(row):
+            text = r"\-" if cell == "-" else cell  # a bare dash would begin a list
             lines.append(f"   {' *'[i == 0]} - {text}".rstrip())
     return "\n".join(lines)
 
 
-def where(section: dict[str, Any]) -> str:
+def provenance(section: dict[str, Any]) -> str:
+    """Return the date, the machine, the versions and the commit of a section."""
     machine = section["machine"]
     versions = ", ".join(
         f"{name} {number}" for name, number in machine["versions"].items() if number
     )
-    # Older records name none.
+    # Some older records do not name the commit.
     commit = f"; commit {machine['commit']}" if "commit" in machine else ""
-    small = " Quick settings, not for comparison." * (section["settings"] == "quick")
+    warning = " Quick settings, not for comparison." * (section["settings"] == "quick")
     return (
         f"{section['date']}, {machine['processors']} processors "
         f"({machine['processor']}); {machine['threads']}; Python "
-        f"{machine['python']}, {versions}{commit}.{small}"
+        f"{machine['python']}, {versions}{commit}.{warning}"
     )
 
 
 # --- Plots ---
 
 
-# Share of PCA's error whose time is asked for.
-_WANTED = 0.8
+# Fraction of the PCA error that the plot of time to quality marks.
+_ERROR_LEVEL = 0.8
 
 
-def rounds_of(kept: dict[str, Any]) -> list[dict[str, Any]]:
-    return kept.get("rounds", [])
+def rounds_of(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the measurements of a contender; there are none if it failed."""
+    return result.get("rounds", [])
 
 
 def plot_fits(sections: dict[str, Any]) -> plt.Figure:
-    """First and later fits, one bar each, on a logarithmic scale."""
-    measured = {
-        name: kept["median"]
-        for name, kept in sections["fits"]["measured"]["digits"].items()
-        if rounds_of(kept)
+    """Plot the times of first and later fits as bars, on a logarithmic scale."""
+    medians = {
+        name: result["median"]
+        for name, result in sections["fits"]["measured"]["digits"].items()
+        if rounds_of(result)
     }
-    names = sorted(measured, key=lambda name: measured[name]["later"], reverse=True)
+    names = sorted(medians, key=lambda name: medians[name]["later"], reverse=True)
     figure, axes = plt.subplots(figsize=(7, 0.45 * len(names) + 1))
     for offset, key, color in ((0.2, "first", "#56B4E9"), (-0.2, "later", "#0072B2")):
-        places = [i + offset for i in range(len(names))]
-        values = [measured[name][key] for name in names]
-        bars = axes.barh(places, values, 0.38, color=color, label=f"{key} fit")
+        positions = [i + offset for i in range(len(names))]
+        values = [medians[name][key] for name in names]
+        bars = axes.barh(positions, values, 0.38, color=color, label=f"{key} fit")
         axes.bar_label(bars, [f"{value:.2g}" for value in values], padding=3, size=8)
     axes.set_yticks(range(len(names)), names)
     axes.set_xscale("log")
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("seconds, logarithmic")
+    axes.set_xlabel("time (s), logarithmic")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return figure
 
 
 def plot_memory(sections: dict[str, Any]) -> plt.Figure:
-    """Memory after each of many fits, above that after the first."""
+    """Plot the growth of memory since the first of many fits."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
     styles = {
         "skae DenseAE, 8 architectures": ("#0072B2", "-"),
@@ -150,13 +149,13 @@ def plot_memory(sections: dict[str, Any]) -> plt.Figure:
     for name, (color, line) in styles.items():
         for result in rounds_of(measured.get(name, {})):
             memory = result["memory"]
-            grown = [value - memory[0] for value in memory]
-            axes.plot(range(1, len(grown) + 1), grown, line, color=color, label=name)
-            # Keras's fits are fewer; the label would be in the way of other lines.
-            side = "left" if len(grown) > 100 else "right"
+            growth = [value - memory[0] for value in memory]
+            axes.plot(range(1, len(growth) + 1), growth, line, color=color, label=name)
+            # Keras has fewer fits; a label to the right would cover the other lines.
+            side = "left" if len(growth) > 100 else "right"
             axes.annotate(
-                f"{grown[-1]:+.0f} MB",
-                (len(grown), grown[-1]),
+                f"{growth[-1]:+.0f} MB",
+                (len(growth), growth[-1]),
                 (6 if side == "left" else -6, 0),
                 textcoords="offset points",
                 va="center",
@@ -165,70 +164,77 @@ def plot_memory(sections: dict[str, Any]) -> plt.Figure:
                 size=9,
             )
     axes.set_xlabel("fits in one process")
-    axes.set_ylabel("MB more than after the first fit")
+    axes.set_ylabel("growth since the first fit (MB)")
     axes.margins(x=0.1)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=1)
     return figure
 
 
 def plot_rows(sections: dict[str, Any]) -> plt.Figure:
-    """The time of an epoch against the number of rows."""
+    """Plot the time of an epoch against the number of rows."""
     figure, axes = plt.subplots(figsize=(7, 4))
     by_rows = sections["scaling"]["measured"]["rows"]
-    for name, (color, marker) in LOOKS.items():
+    for name, (color, marker) in CONTENDER_STYLES.items():
         points = [
-            (int(n_rows), measured[name]["median"]["epoch"])
-            for n_rows, measured in by_rows.items()
-            if rounds_of(measured.get(name, {}))
+            (int(n_rows), results[name]["median"]["epoch"])
+            for n_rows, results in by_rows.items()
+            if rounds_of(results.get(name, {}))
         ]
         if points:
             axes.plot(
                 *zip(*points, strict=True), color=color, marker=marker, label=name
             )
-    n_rows = [int(n) for n in by_rows]
+    row_counts = [int(n_rows) for n_rows in by_rows]
+    largest = max(row_counts)
     least = min(
-        kept["median"]["epoch"] / max(n_rows)
-        for kept in by_rows[str(max(n_rows))].values()
-        if rounds_of(kept)
+        result["median"]["epoch"] / largest
+        for result in by_rows[str(largest)].values()
+        if rounds_of(result)
     )
-    straight = [n * least for n in n_rows]
-    axes.plot(n_rows, straight, ":", color=OTHER, label="in proportion to the rows")
+    axes.plot(
+        row_counts,
+        [n_rows * least for n_rows in row_counts],
+        ":",
+        color=REFERENCE_COLOR,
+        label="proportional to the rows",
+    )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.minorticks_off()
     axes.set_xlabel("rows of 32 features")
-    axes.set_ylabel("seconds an epoch")
+    axes.set_ylabel("time of an epoch (s)")
     axes.legend()
     return figure
 
 
 def plot_quality_time(sections: dict[str, Any]) -> plt.Figure:
-    """The held-out error of a fit while time goes by, a panel for each dataset."""
+    """Plot the held-out error over the time of a fit, one panel per dataset."""
     measured = sections["quality_time"]["measured"]
     figure, panels = plt.subplots(
-        *(1, len(measured)),
+        1,
+        len(measured),
         figsize=(4 * len(measured), 3.6),
         sharey=True,
         squeeze=False,
     )
     for axes, (data, contenders) in zip(panels[0], measured.items(), strict=True):
-        for name, kept in contenders.items():
-            color, marker = LOOKS[name]
+        for name, result in contenders.items():
+            color, marker = CONTENDER_STYLES[name]
             for which, line in (("later", "-"), ("first", ":")):
-                curves = [result[f"{which}_curve"] for result in rounds_of(kept)]
+                curves = [run[f"{which}_curve"] for run in rounds_of(result)]
                 if not curves:
                     continue
                 seconds, errors = zip(*curves[len(curves) // 2], strict=True)
                 label = f"{name}, {which} fit"
-                reached = [i for i, error in enumerate(errors) if error <= _WANTED]
+                reached = [i for i, error in enumerate(errors) if error <= _ERROR_LEVEL]
                 marks = {"marker": marker, "markevery": reached[:1]}
                 axes.plot(seconds, errors, line, color=color, label=label, **marks)
-        axes.axhline(_WANTED, color=OTHER, linewidth=1, zorder=0)
+        axes.axhline(_ERROR_LEVEL, color=REFERENCE_COLOR, linewidth=1, zorder=0)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_title(data, size=10)
-        axes.set_xlabel("seconds since the start of the fit")
-    panels[0][0].set_ylabel("held-out error, PCA's is 1")
+        axes.set_xlabel("time since the start of the fit (s)")
+    panels[0][0].set_ylabel("held-out error relative to PCA")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=2, bbox_to_anchor=(0.5, 0))
     return figure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import Enum, auto
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -18,37 +17,43 @@ from sklearn.base import (
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skae._compat import Interval, StrOptions, _fit_context
 from skae._exports import ExportMixin
-from skae._fitting import fit_network, update_network
-from skae._logging import show_progress
-from skae._losses import LOSSES
-from skae._network import (
-    ACTIVATIONS,
-    Network,
-    Weights,
-    from_builtins,
-    to_builtins,
-)
-from skae._numpy_backend import forward
-from skae._parameters import check_integers, draw_seeds
-from skae._persistence import stamp, unstamp
-from skae._plan import FitPlan, Fitted, Ordering
+from skae._fit.codes import Code, PrincipalCode
+from skae._fit.fit import fit_network, update_network
+from skae._fit.plan import FitPlan
+from skae._fit.result import FitResult
+from skae._fit.rows import TrainingRows
+from skae._network.description import ACTIVATIONS, Network, Weights
+from skae._network.losses import LOSSES
+from skae._network.numpy_interpreter import forward
+from skae._persistence import from_saved, to_saved
 from skae._scoring import ScoreMixin, as_dense
+from skae._train.corruption import NO_CORRUPTION, Corruption
+from skae._utils.compat import Interval, StrOptions, _fit_context
+from skae._utils.parameters import check_integers, draw_seeds
+from skae._utils.progress import show_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skae._fit.result import NestedDecoder
+    from skae._network.description import Arrays
     from skae._scoring import Rows
 
 _FLOATS = (np.float64, np.float32)
-_CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
+
+# Fitted attributes that not every fit sets.
+_OPTIONAL_ATTRIBUTES = (
+    "explained_variance_ratio_",
+    "reconstruction_curve_",
+    "pca_reconstruction_curve_",
+)
 
 
 class Start(Enum):
-    """Where training begins: anew, with a first block, or where it ended."""
+    """Where training begins: from PCA, with a first block, or at the previous fit."""
 
-    ANEW = auto()
+    FRESH = auto()
     FIRST_BLOCK = auto()
     RESUMED = auto()
 
@@ -60,11 +65,11 @@ class BaseAutoencoder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """What all autoencoders share: validation, fitted state, and the public methods.
+    """Base class of all autoencoders: validation, fitted state, public methods.
 
-    An estimator adds its parameters, their constraints and checks, and the description
-    of its network. Numerical work does not belong here: it is done by functions of
-    arrays and plain data in the other modules.
+    An estimator adds its parameters with their constraints and checks, describes its
+    network, and names its kind of code. Numerical work does not belong here: functions
+    of arrays and plain data do it, in the subpackages.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -94,67 +99,77 @@ class BaseAutoencoder(
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self,
-        n_components: Any,
-        *,
-        hidden_layer_sizes: Any,
-        activation: str,
-        output_activation: str,
-        pca_shortcut: bool,
-        loss: str,
-        alpha: float,
-        learning_rate_init: float,
-        batch_size: int | str,
-        max_iter: int,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        tol: float,
-        warm_start: bool,
-        random_state: Any,
-        verbose: int,
-    ) -> None:
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output_activation = output_activation
-        self.pca_shortcut = pca_shortcut
-        self.loss = loss
-        self.alpha = alpha
-        self.learning_rate_init = learning_rate_init
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    n_components: Any
+    hidden_layer_sizes: Any
+    activation: str
+    code_activation: str
+    output_activation: str
+    pca_shortcut: bool
+    loss: str
+    alpha: float
+    learning_rate_init: float
+    batch_size: int | str
+    max_iter: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    tol: float
+    warm_start: bool
+    random_state: Any
+    verbose: int
 
-    # What batch_size="auto" stands for, and how many batches of few rows it makes. That
-    # is judged by `python -m benchmarks full --only quality`.
+    # The fitted state beside the public attributes: plain data and arrays.
+    _network: Network
+    _encoder_arrays: Arrays
+    _decoder_arrays: Arrays
+    _scale: float
+    _code_scale: np.ndarray
+    _nested: NestedDecoder | None
+
+    # What batch_size="auto" stands for, and the smallest number of batches that few
+    # rows are divided into. Judged by `python -m benchmarks full --only quality`.
     _auto_batch_size: ClassVar[int] = 128
-    _auto_fewest_steps: ClassVar[int] = 4
+    _auto_min_steps: ClassVar[int] = 4
+
+    def _set_parameters(self, parameters: dict[str, Any]) -> None:
+        """Store each parameter as it is, given the `locals()` of `__init__`."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    # --- What an estimator defines or overrides ---
 
     @abstractmethod
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         """Describe the network to train on rows of `n_features`."""
 
-    def _n_codes(self, X: np.ndarray, start: Start) -> Any:
-        """Return the number of codes to train on the rows `X`."""
+    def _code(self, start: Start) -> Code:
+        """Return the kind of code that the network learns."""
+        return PrincipalCode()
+
+    def _corruption(self) -> tuple[Corruption, float]:
+        """Return the corruption of the inputs in training, and its level."""
+        return NO_CORRUPTION, 0.0
+
+    def _n_codes(self, rows: TrainingRows, start: Start) -> Any:
+        """Return the number of codes to train."""
         return self.n_components
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
-        """Return the fields of the plan that are not the same for all autoencoders."""
-        return {}
+    def _variance_target(self, start: Start) -> float | str | None:
+        """Return what decides how many of the codes are kept; `None` keeps all."""
+        return None
 
-    def _set_additions(self, X: np.ndarray, seed: int) -> None:
-        """Set the fitted attributes that not all autoencoders have.
+    def _starts_at_pca(self) -> bool:
+        """Tell whether training starts at PCA."""
+        return bool(self.pca_shortcut)
 
-        They are computed from the rows `X` of the fit, once all others are set.
+    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+        """Set the fitted attributes that only some autoencoders have.
+
+        They are computed from the rows `X` of the fit, after all others are set.
         """
+
+    # --- The public methods ---
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -175,37 +190,38 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If the parameters or `X` are not valid, or if the loss is not finite from
-            the start. A previous fit is then left as it was.
+            If the parameters or `X` are invalid, or if the loss is not finite from the
+            start of training. A previous fit is then preserved.
         """
         with self._unchanged_on_failure():
-            rows = as_dense(self._validate_rows(X, reset=True, min_rows=2))
+            rows = self._training_rows(X, reset=True, min_rows=2)
             fitted_before = self.warm_start and self.__sklearn_is_fitted__()
             resumed = fitted_before and self.used_network_
-            plan = self._plan(rows, Start.RESUMED if resumed else Start.ANEW)
-            previous = self._previous_to_resume(plan) if resumed else None
-            fitted = fit_network(plan, rows, previous)
-            self._set_fitted(fitted)
-            self._set_additions(rows, plan.seeds.validation)
-        if fitted.interrupted:
+            plan = self._plan(rows, Start.RESUMED if resumed else Start.FRESH)
+            previous = self._result_to_resume(plan) if resumed else None
+            result = fit_network(plan, rows, previous)
+            self._set_result(result)
+            self._set_estimator_attributes(rows.X, plan.seeds.validation)
+        if result.interrupted:
             raise KeyboardInterrupt
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Train for one pass over a block of rows.
+        """Train for one epoch on a block of rows.
 
-        Nothing is held out and `early_stopping` is ignored. The first block sets the
-        mean, the scale and the PCA that training starts from, so it should be
-        representative; where `n_components` is no int, the first block also sets it, to
-        what PCA needs. Later blocks go on from the estimator as it is, whether fitted
-        by `fit` or by `partial_fit`, at the constant rate `learning_rate_init`. With
-        ``batch_size="auto"`` a block of few rows is one batch.
+        No rows are held out, and `early_stopping` is ignored. The first block
+        determines the mean, the scale and the PCA start, so it should be
+        representative. If `n_components` is a float or "auto", the first block also
+        determines the number of components, as the number that PCA needs. Later blocks
+        continue from the current state, whether fitted by `fit` or by `partial_fit`, at
+        the constant learning rate `learning_rate_init`. With ``batch_size="auto"``, a
+        small block is a single batch.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The block; the first one has at least two rows.
+            Block of rows; the first block must have at least two.
         y : Ignored
             Present for API consistency.
 
@@ -217,18 +233,18 @@ class BaseAutoencoder(
         first = not self.__sklearn_is_fitted__()
         with self._unchanged_on_failure():
             min_rows = 2 if first else 1
-            rows = as_dense(self._validate_rows(X, reset=first, min_rows=min_rows))
+            rows = self._training_rows(X, reset=first, min_rows=min_rows)
             plan = self._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
-            previous = None if first else self._previous_to_resume(plan)
-            fitted = update_network(plan, rows, previous)
-            self._set_fitted(fitted)
-            self._set_additions(rows, plan.seeds.validation)
-        if fitted.interrupted:
+            previous = None if first else self._result_to_resume(plan)
+            result = update_network(plan, rows, previous)
+            self._set_result(result)
+            self._set_estimator_attributes(rows.X, plan.seeds.validation)
+        if result.interrupted:
             raise KeyboardInterrupt
         return self
 
     def transform(self, X: Any) -> Any:
-        """Encode rows.
+        """Return the codes of the rows of `X`.
 
         Parameters
         ----------
@@ -238,13 +254,13 @@ class BaseAutoencoder(
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            Codes, of the dtype that the estimator was fitted in.
+            Codes, in the dtype of the training data.
         """
         check_is_fitted(self)
         return self._encode(self._validate_rows(X))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Decode codes.
+        """Return the rows that the decoder reconstructs from codes.
 
         Parameters
         ----------
@@ -267,7 +283,7 @@ class BaseAutoencoder(
         return self._decode(codes)
 
     def reconstruct(self, X: Any) -> np.ndarray:
-        """Encode and decode rows.
+        """Return the reconstruction of the rows of `X`.
 
         Parameters
         ----------
@@ -277,16 +293,18 @@ class BaseAutoencoder(
         Returns
         -------
         X_reconstructed : ndarray of shape (n_samples, n_features)
-            ``inverse_transform(transform(X))``.
+            Reconstructed rows, equal to ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
         return self._decode(self._encode(self._validate_rows(X)))
 
+    # --- The contract with scikit-learn, and the saved format ---
+
     def __getstate__(self) -> dict[str, Any]:
-        return stamp(super().__getstate__())
+        return to_saved(super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(unstamp(type(self).__name__, state))
+        super().__setstate__(from_saved(type(self), state))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_components_")
@@ -300,6 +318,12 @@ class BaseAutoencoder(
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
+
+    # --- From parameters and rows to a plan ---
+
+    def _training_rows(self, X: Any, reset: bool, min_rows: int) -> TrainingRows:
+        rows = as_dense(self._validate_rows(X, reset=reset, min_rows=min_rows))
+        return TrainingRows(rows, type(self).__name__)
 
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
         if not reset and self._needs_no_conversion(X):
@@ -315,9 +339,9 @@ class BaseAutoencoder(
         return rows
 
     def _needs_no_conversion(self, X: Any) -> bool:
-        """Tell whether `validate_data` would return `X` as it is.
+        """Tell whether `validate_data` would return `X` unchanged.
 
-        For one row it takes twice as long as all the rest of `transform`.
+        For one row, that check takes twice as long as all the rest of `transform`.
         """
         if (
             type(X) is not np.ndarray
@@ -331,18 +355,22 @@ class BaseAutoencoder(
         with np.errstate(all="ignore"):
             return bool(np.isfinite(X.sum()))
 
-    def _plan(self, X: np.ndarray, start: Start) -> FitPlan:
-        """Check what depends on the data, and gather all that a fit needs."""
+    def _plan(self, rows: TrainingRows, start: Start) -> FitPlan:
+        """Check what depends on the data, and collect everything that a fit needs."""
         if self.verbose:
             show_progress()
-        self._check_range(X)
-        automatic = isinstance(self.batch_size, str)
-        plan = FitPlan(
-            network=self._describe_network(X.shape[1], self._n_codes(X, start)),
+        self._check_range(rows.X)
+        is_auto = isinstance(self.batch_size, str)
+        n_components = self._n_codes(rows, start)
+        corruption, noise_level = self._corruption()
+        return FitPlan(
+            estimator=type(self).__name__,
+            network=self._describe_network(rows.X.shape[1], n_components),
+            code=self._code(start),
             loss=self.loss,
-            batch_size=self._auto_batch_size if automatic else int(self.batch_size),
-            fewest_steps=self._auto_fewest_steps if automatic else 1,
-            pca_shortcut=bool(self.pca_shortcut),
+            batch_size=self._auto_batch_size if is_auto else int(self.batch_size),
+            min_steps=self._auto_min_steps if is_auto else 1,
+            pca_shortcut=self._starts_at_pca(),
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),
             n_iter_no_change=int(self.n_iter_no_change),
@@ -352,97 +380,91 @@ class BaseAutoencoder(
             alpha=float(self.alpha),
             verbose=bool(self.verbose),
             seeds=draw_seeds(self.random_state),
+            corruption=corruption,
+            noise_level=noise_level,
+            variance_target=self._variance_target(start),
         )
-        plan = replace(plan, **self._plan_additions(start))
-        if plan.whiten and not plan.free_code:
-            raise ValueError(
-                "whiten=True needs n_components and code_activation='linear', got "
-                f"n_components={self.n_components!r} and code_activation="
-                f"{self.code_activation!r}. Set one of them, or whiten=False."
-            )
-        if plan.ordered and not plan.free_code:
-            raise ValueError(
-                "Ordered codes, and n_components as a share of the variance or 'auto', "
-                "need code_activation='linear', as a code that is cut off is zero. Got "
-                f"n_components={self.n_components!r} and code_activation="
-                f"{self.code_activation!r}."
-            )
-        return plan
 
     def _hidden_layer_sizes(self, auto: tuple[int, ...]) -> tuple[int, ...]:
         """Return the widths of the fully connected layers before the code."""
         if isinstance(self.hidden_layer_sizes, str):
             return auto
         return check_integers(
-            self.hidden_layer_sizes, "hidden_layer_sizes", "'auto' or "
+            self.hidden_layer_sizes,
+            "hidden_layer_sizes",
+            type(self).__name__,
+            "'auto', ",
         )
 
     def _check_range(self, X: np.ndarray) -> None:
         if self.loss != "binary_crossentropy":
             return
+        subject = f"{type(self).__name__} with loss='binary_crossentropy'"
         if self.output_activation != "sigmoid":
             raise ValueError(
-                "loss='binary_crossentropy' needs output_activation='sigmoid', got "
-                f"output_activation={self.output_activation!r}. Set it, or use "
-                "loss='squared_error'."
+                f"{subject} needs output_activation='sigmoid', got output_activation="
+                f"{self.output_activation!r}. Set it, or use loss='squared_error'."
             )
         low, high = X.min(), X.max()
-        # What was scaled to it may be out by rounding.
+        # Scaling to the range may exceed it by rounding.
         rounding = 4 * np.finfo(X.dtype).eps
         if low < -rounding or high > 1 + rounding:
             raise ValueError(
-                "loss='binary_crossentropy' needs X in [0, 1], got values from "
-                f"{low:g} to {high:g}. Scale X (for instance with MinMaxScaler) or use "
-                "loss='squared_error'."
+                f"{subject} needs X in [0, 1], got values from {low:g} to {high:g}. "
+                "Scale X (for instance with MinMaxScaler) or use loss='squared_error'."
             )
 
-    def _previous_to_resume(self, plan: FitPlan) -> Fitted:
-        """Return the previous fit, whose network can be trained further."""
-        previous = self._previous()
-        self._check_continues(previous.network, plan.network)
-        return previous
+    def _check_linear_code(self, parameter: str) -> None:
+        """Raise ValueError if codes are not linear, as the `parameter` needs them."""
+        if self.n_components is not None and self.code_activation == "linear":
+            return
+        raise ValueError(
+            f"{type(self).__name__} with {parameter} needs n_components and "
+            f"code_activation='linear', got n_components={self.n_components!r} and "
+            f"code_activation={self.code_activation!r}. Change one of the three."
+        )
 
-    def _check_continues(self, previous: Network, planned: Network) -> None:
-        if not planned.continues(previous):
+    # --- From a result to the fitted state, and back ---
+
+    def _result_to_resume(self, plan: FitPlan) -> FitResult:
+        """Return the previous fit, if its network can be trained further."""
+        previous = self._result()
+        if not plan.network.continues(previous.network):
             raise ValueError(
                 f"This {type(self).__name__} was fitted with another network, "
-                f"{previous}, and cannot go on with {planned}. Restore the parameters "
-                "that it was fitted with, or fit a clone."
+                f"{previous.network}, and cannot go on with {plan.network}. Restore "
+                "the parameters that it was fitted with, or fit a clone."
             )
+        return previous
 
-    def _set_fitted(self, fitted: Fitted) -> None:
-        """Store a fit: arrays and builtins only, and nothing of the previous one."""
-        self.n_components_ = fitted.network.encoder.n_outputs
-        self.mean_ = fitted.mean
-        self.history_ = fitted.history
-        self.n_iter_ = len(fitted.history["loss"])
-        self.used_network_ = fitted.used_network
-        self.reconstruction_error_ = fitted.reconstruction_error
-        self.pca_reconstruction_error_ = fitted.pca_reconstruction_error
-        for name in ("explained_variance_ratio_", *_CURVES):
+    def _set_result(self, result: FitResult) -> None:
+        """Store the result of a fit, and nothing of the previous fit."""
+        self.n_components_ = result.network.encoder.n_outputs
+        self.mean_ = result.mean
+        self.history_ = result.history
+        self.n_iter_ = len(result.history["loss"])
+        self.used_network_ = result.used_network
+        self.reconstruction_error_ = result.reconstruction_error
+        self.pca_reconstruction_error_ = result.pca_reconstruction_error
+        values = (result.variance_ratio, result.curve, result.pca_curve)
+        for name, value in zip(_OPTIONAL_ATTRIBUTES, values, strict=True):
             self.__dict__.pop(name, None)
-        if fitted.variance_ratio is not None:
-            self.explained_variance_ratio_ = fitted.variance_ratio
-        if fitted.curve is not None:
-            self.reconstruction_curve_ = fitted.curve
-            self.pca_reconstruction_curve_ = fitted.pca_curve
-        self._network = to_builtins(fitted.network)
-        self._encoder_arrays = fitted.weights.encoder
-        self._decoder_arrays = fitted.weights.decoder
-        self._scale = fitted.scale
-        self._code_scale = fitted.code_scale
-        # A plain tuple, so that the fitted state pickles as builtins and arrays.
-        self._ordering: Any = None if fitted.ordering is None else (*fitted.ordering,)
+            if value is not None:
+                setattr(self, name, value)
+        self._network = result.network
+        self._encoder_arrays, self._decoder_arrays = result.weights
+        self._scale = result.scale
+        self._code_scale = result.code_scale
+        self._nested = result.nested
 
-    def _network_and_weights(self) -> tuple[Network, Weights]:
-        weights = Weights(self._encoder_arrays, self._decoder_arrays)
-        return from_builtins(self._network), weights
-
-    def _previous(self) -> Fitted:
-        network, weights = self._network_and_weights()
-        return Fitted(
-            network=network,
-            weights=weights,
+    def _result(self) -> FitResult:
+        """Return the result that the fitted state holds."""
+        ratio, curve, pca_curve = (
+            getattr(self, name, None) for name in _OPTIONAL_ATTRIBUTES
+        )
+        return FitResult(
+            network=self._network,
+            weights=Weights(self._encoder_arrays, self._decoder_arrays),
             mean=self.mean_,
             scale=self._scale,
             code_scale=self._code_scale,
@@ -450,15 +472,18 @@ class BaseAutoencoder(
             reconstruction_error=self.reconstruction_error_,
             pca_reconstruction_error=self.pca_reconstruction_error_,
             used_network=self.used_network_,
-            variance_ratio=getattr(self, "explained_variance_ratio_", None),
-            curve=getattr(self, "reconstruction_curve_", None),
-            pca_curve=getattr(self, "pca_reconstruction_curve_", None),
-            ordering=None if self._ordering is None else Ordering._make(self._ordering),
+            variance_ratio=ratio,
+            curve=curve,
+            pca_curve=pca_curve,
+            nested=self._nested,
         )
+
+    def _network_and_weights(self) -> tuple[Network, Weights]:
+        return self._network, Weights(self._encoder_arrays, self._decoder_arrays)
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[None]:
-        """Leave everything as it was where fitting fails."""
+        """Restore all attributes if fitting fails."""
         state = self.__dict__.copy()
         try:
             yield
@@ -470,9 +495,9 @@ class BaseAutoencoder(
     def _encode(self, X: Rows) -> np.ndarray:
         arrays = self._encoder_arrays
         X = X.astype(arrays[0].dtype, copy=False)
-        return forward(from_builtins(self._network).encoder, arrays, X)
+        return forward(self._network.encoder, arrays, X)
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:
         arrays = self._decoder_arrays
         codes = codes.astype(arrays[0].dtype, copy=False)
-        return forward(from_builtins(self._network).decoder, arrays, codes)
+        return forward(self._network.decoder, arrays, codes)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PCAComparison:
-    """An autoencoder and PCA side by side, as :func:`compare_with_pca` returns them.
+    """Comparison of an autoencoder with PCA, returned by :func:`compare_with_pca`.
 
-    Arrays have a row for each number of components and a column for each split. Print
-    it to see their means as a table, of PCA and of the autoencoder (AE).
+    Each array has one row per number of components and one column per split. Printing
+    the object shows the means over the splits as a table, for PCA and the autoencoder
+    (AE).
 
     Attributes
     ----------
@@ -30,18 +31,19 @@ class PCAComparison:
         Numbers of components.
 
     pca_errors, autoencoder_errors : ndarray of shape (n_numbers, n_splits)
-        Mean squared errors of the reconstruction of held-out rows, over rows and
-        features.
+        Mean squared reconstruction errors over the held-out rows and all features.
 
     pca_explained, autoencoder_explained : ndarray of shape (n_numbers, n_splits)
-        Shares of the held-out rows' squared distance to the mean of the training rows
-        that the reconstruction explains, at most 1.
+        Shares of variance explained by the reconstruction, at most 1. The variance is
+        the squared distance of the held-out rows to the mean of the training rows.
 
     used_network : ndarray of bool, of shape (n_numbers, n_splits)
-        Whether the autoencoder is a network there; otherwise it is PCA itself.
+        Whether the autoencoder uses its network; if `False`, the autoencoder is PCA
+        itself.
 
     pca_scores, autoencoder_scores : ndarray of shape (n_numbers, n_splits) or None
-        Scores of the estimator on the codes of held-out rows, if one was given.
+        Scores of the downstream estimator on the codes of the held-out rows, or `None`
+        if no estimator was given.
     """
 
     n_components: np.ndarray
@@ -91,42 +93,45 @@ def compare_with_pca(
     scoring: Any = None,
     cv: Any = 3,
 ) -> PCAComparison:
-    """Compare an autoencoder with PCA at equal numbers of components, on held-out rows.
+    """Compare an autoencoder with PCA on held-out rows, at equal numbers of components.
 
-    Both are fitted to the same training rows of each split. An autoencoder with
-    ``ordered=True`` is fitted once a split, with the most components, and truncated to
-    the others; any other is fitted for each number of components, and so is an ordered
-    one for numbers at which PCA reconstructs the training rows exactly.
+    In each split, both are fitted to the same training rows. An autoencoder with
+    ``ordered=True`` is fitted once per split, with the largest number of components,
+    and is truncated to the other numbers. Any other autoencoder is fitted for each
+    number of components. An ordered one is also fitted separately for numbers of
+    components at which PCA reconstructs the training rows exactly.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Rows, as they would be given to PCA: scale them before if you would.
+        Rows, as they would be passed to PCA. Scale them first if you would do so for
+        PCA.
     y : array-like of shape (n_samples,), default=None
-        Targets for `estimator`; also used to stratify the splits if it is a classifier.
+        Targets of `estimator`. If that is a classifier, they also stratify the splits.
     n_components : sequence of int, default=(1, 2, 4, 8, 16)
-        Numbers of components, at most as many as PCA has.
+        Numbers of components, at most as many as PCA of the training rows has.
     autoencoder : estimator, default=None
-        One of this package, with any parameters but `n_components`. `None` is
-        ``DenseAE(ordered=True)``.
+        Autoencoder of this package, with any parameters; `n_components` is overridden.
+        `None` is ``DenseAE(ordered=True)``.
     estimator : estimator, default=None
-        A classifier or regressor to score on the codes of both.
+        Classifier or regressor that is fitted to and scored on the codes of both.
     scoring : str or callable, default=None
-        How to score it, as in scikit-learn. `None` is its own `score`.
+        Scoring of `estimator`, as in scikit-learn. `None` uses its own `score`.
     cv : int, cross-validation generator or iterable, default=3
-        The splits, as in scikit-learn; an int is a number of folds.
+        Splits, as in scikit-learn; an int is a number of folds.
 
     Returns
     -------
     comparison : PCAComparison
-        Errors, explained variance and scores of both.
+        Errors, explained variances and scores of both.
 
     Raises
     ------
     TypeError
-        If `autoencoder` is not of this package.
+        If `autoencoder` is not an autoencoder of this package.
     ValueError
-        If the arguments do not fit together or to `X`. Both come before any training.
+        If the arguments do not match each other or `X`. Both errors are raised before
+        any training.
 
     Examples
     --------

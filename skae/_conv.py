@@ -7,15 +7,11 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skae._base import BaseAutoencoder, Start
-from skae._compat import Interval, StrOptions
-from skae._network import (
-    ACTIVATIONS,
-    Activations,
-    FeatureMaps,
-    Network,
-    conv_network,
-)
-from skae._parameters import check_integers
+from skae._fit.codes import Code, PrincipalCode
+from skae._network.architectures import Activations, FeatureMaps, conv_network
+from skae._network.description import ACTIVATIONS, Network
+from skae._utils.compat import Interval, StrOptions
+from skae._utils.parameters import check_integers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,166 +21,180 @@ if TYPE_CHECKING:
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)
 
-# Fewer features than this are not taken for a square image.
-_SMALLEST_IMAGE = 16
+# Fewer features than this are a signal rather than a square image.
+_MIN_IMAGE_FEATURES = 16
 
 
 class ConvAE(BaseAutoencoder):
-    """Convolutional autoencoder of images and signals, in the place of PCA.
+    """Convolutional autoencoder of images and signals, an alternative to PCA.
 
-    Rows are flat, as everywhere in scikit-learn; `image_shape` tells which features are
-    neighbours. The encoder alternates convolutions and pooling [1]_, and a fully
-    connected layer makes the code; the decoder mirrors it. Kernels are shared by all
-    places, so that there are fewer weights to learn than in :class:`DenseAE`, and a
-    pattern is known wherever it occurs.
+    Rows are flat, as everywhere in scikit-learn; `image_shape` defines which features
+    are neighbours. The encoder alternates convolutions and pooling [1]_, followed by a
+    fully connected layer that returns the code; the decoder mirrors it. All positions
+    share the same kernels. The network therefore has fewer weights to learn than
+    :class:`DenseAE`, and it recognises a pattern wherever it occurs.
 
-    As in `DenseAE`, a linear path beside both halves starts as PCA, and the network is
-    kept only if it reconstructs held-out rows better than PCA; otherwise the estimator
-    is PCA of all rows.
+    As in `DenseAE`, the encoder and the decoder each have a parallel linear path that
+    is initialised with PCA, and the network is accepted only if it reconstructs
+    held-out rows better than PCA. Otherwise the estimator is PCA fitted to all rows.
 
     Parameters
     ----------
     n_components : int or None, default=2
-        Size of the code: a fully connected layer after the last feature map. With
-        `None` the feature map itself is the code, of
-        ``ceil(height / 2**n) * ceil(width / 2**n) * filters[-1]`` numbers after n
-        filters.
+        Size of the code (the latent dimension), which is the output of a fully
+        connected layer after the last feature map. With `None`, the last feature map
+        itself is the code. For an image, it then has
+        ``ceil(height / 2**n) * ceil(width / 2**n) * filters[-1]`` values, where n is
+        the length of `filters`.
 
     image_shape : "auto" or tuple of int, default="auto"
-        What the features of a row are, in C order: an image (height, width) or (height,
-        width, channels), or a signal (length,). A signal of several channels is an
-        image of width 1, (length, 1, channels). "auto" takes 16, 25, 36... features as
-        a square image and any other number as a signal.
+        Shape that the features of a row have in C order: an image (height, width) or
+        (height, width, channels), or a signal (length,). Pass a signal with several
+        channels as an image of width 1: (length, 1, channels). "auto" treats 16, 25,
+        36... features as a square image and any other number of features as a signal.
 
     filters : int or array-like of int, default=(16, 8)
-        Numbers of filters of the convolutions. Each is followed by pooling, which
-        halves the image and rounds odd sizes up; the decoder mirrors all that.
+        Number of filters of each convolution. Each convolution is followed by pooling,
+        which halves the image and rounds odd sizes up. The decoder mirrors the
+        convolutions and the pooling.
 
     kernel_size : int, default=3
-        Height and width, or length, of the kernels.
+        Height and width of the kernels, or their length for signals.
 
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
-        Widths of the fully connected layers between the feature map and the code, which
-        the decoder mirrors. "auto" is ``(256,)``. Not used with ``n_components=None``.
+        Widths of the fully connected layers between the last feature map and the code;
+        the decoder mirrors them. "auto" is ``(256,)``. Not used with
+        ``n_components=None``.
 
     activation : str, default="relu"
-        Activation function of the convolutions and the hidden layers, by its name in
-        Keras: one of "elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid",
+        Activation function of the convolutions and the hidden layers, by its Keras
+        name: one of "elu", "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid",
         "silu", "softmax", "softplus" and "tanh".
 
     code_activation : str, default="linear"
-        Activation function of the code. With any other than "linear" the PCA start is
-        only an initialisation: codes are returned as the network gives them, and the
-        network is always kept. Not used with ``n_components=None``.
+        Activation function of the code. With any value but "linear", the PCA start is
+        only an initialisation: the codes are returned as the network computes them, and
+        the network is always kept. Not used with ``n_components=None``.
 
     output_activation : str, default="linear"
-        Activation function of the output. With any other than "linear", `X` is used as
-        it is, neither centred nor scaled, and the PCA start is only an initialisation:
-        the network is always kept.
+        Activation function of the output. With any value but "linear", `X` is neither
+        centred nor scaled, and the PCA start is only an initialisation: the network is
+        always kept.
 
     pca_shortcut : bool, default=True
-        Whether both halves have a linear path beside their layers, which starts as PCA.
-        With `False`, or with ``n_components=None``, the network is the plain stack of
-        layers, it is trained by plain Adam, and it is always kept.
+        Whether the encoder and the decoder each have a linear path parallel to their
+        layers, initialised with PCA. With `False` or ``n_components=None``, the network
+        is the plain stack of layers, is trained with plain Adam, and is always kept.
 
     whiten : bool, default=False
-        Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
+        Whether to scale the codes to unit variance, as in PCA. Requires a linear code.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        What training minimises, and what the network has to do better than PCA in.
-        With a linear output it is measured in units of the root mean variance of the
-        features; the Huber loss turns linear at 1. "binary_crossentropy" needs `X` in
-        [0, 1] and ``output_activation="sigmoid"``.
+        Loss to minimise. The network must also beat PCA in this loss to be accepted.
+        With a linear output, it is measured in units of the root mean variance of the
+        features; the Huber loss becomes linear at an error of 1. "binary_crossentropy"
+        requires `X` in [0, 1] and ``output_activation="sigmoid"``.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
-        the loss (a mean over rows and features) for all kernels but the linear path's.
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
+        except those of the linear path. The penalty is added to the loss, which is a
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
-        Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`.
+        Peak learning rate of Adam. The rate rises to it during the first five epochs
+        and then decays to zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 64, but of few rows only what makes four batches
-        of an epoch.
+        Rows in a minibatch. "auto" is 64, or fewer if there are few rows, so that an
+        epoch has at least four batches.
 
     max_iter : int, default=100
-        Number of epochs, unless training stops early.
+        Number of training epochs, unless training stops early.
 
     early_stopping : bool, default=True
-        Whether rows are held out to stop training and to choose between the network and
-        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
-        error. Where PCA may be the answer, what is held out depends on the rows:
+        Whether to hold out rows, in order to stop training and to choose between the
+        network and PCA. The network is accepted if it reduces the mean reconstruction
+        loss of PCA on held-out rows by more than twice the standard error of that
+        reduction. Unless other parameters require that the network is always kept, the
+        number of rows determines how rows are held out:
 
-        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
-          epoch are kept;
-        - from 50 rows on, each of five folds in turn; the network is then trained anew
-          on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`. Unless it is all, the weights are the
-          means over the second half of these epochs;
-        - fewer rows cannot decide, and the estimator is PCA.
+        - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
+          the weights of the best epoch are kept.
+        - With 50 to 999 rows, each of five folds is held out in turn. An accepted
+          network is trained again on all rows, for the number of epochs that is best on
+          the folds: an eighth, a quarter, a half or all of `max_iter`. Unless it is all
+          of `max_iter`, the weights are averaged over the second half of these epochs.
+        - With fewer than 50 rows, the network cannot be compared reliably, and the
+          estimator is PCA.
 
-        With `False` the network is trained on all rows for `max_iter` epochs and always
-        kept.
+        If other parameters require that the network is always kept,
+        `validation_fraction` is held out from any number of rows. With `False`, the
+        network is trained on all rows for `max_iter` epochs and always kept.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, but at least two rows, where it is not done by
-        cross-validation.
+        Fraction of the rows to hold out, at least two rows. Not used if the rows are
+        held out in folds.
 
     n_iter_no_change : int, default=10
-        Training stops after this many epochs in sequence without improvement of the
+        Training stops after this many consecutive epochs without an improvement of the
         loss on the rows held out by `validation_fraction`.
 
     tol : float, default=1e-4
-        Least relative decrease of that loss that counts as an improvement.
+        Smallest relative decrease of the loss on the held-out rows that counts as an
+        improvement for `n_iter_no_change`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous fit, if that is a network, instead of
-        starting anew. The parameters that shape the network must be unchanged.
+        Whether `fit` continues from the previous fit, if that is a network, instead of
+        starting afresh. The parameters that define the network must not have changed.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the held-out rows, the order of rows and the
-        training noise. Pass an int for reproducible results. No global generator is
-        used: `None` takes entropy from the operating system.
+        Source of the initial weights, the choice of held-out rows, the order of the
+        rows and the training noise. Pass an int for reproducible results. `None` takes
+        fresh entropy from the operating system. Unlike in scikit-learn, `None` does not
+        use NumPy's global generator: that generator belongs to the user's program, and
+        fitting neither reads nor changes its state, so ``np.random.seed`` does not make
+        a fit reproducible.
 
     verbose : int, default=0
-        With a positive value, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae".
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Size of the code (the latent dimension).
 
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of each feature over the training rows.
 
     used_network_ : bool
-        Whether the network is used; otherwise the estimator is PCA of all rows.
+        Whether the estimator is the network; if `False`, it is PCA fitted to all rows.
 
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
-        units of the data: on the held-out rows, or on the training rows if there are
-        none. Where PCA is the answer it is PCA's error.
+        units of the data. It is measured on the held-out rows, or on the training rows
+        if none are held out. If the estimator is PCA, it is the error of PCA.
 
     pca_reconstruction_error_ : float
-        The same of PCA fitted to the same training rows.
+        Mean squared error of PCA with the same number of components, fitted to the same
+        training rows and measured on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component. Only where PCA is the answer; the
-        codes of a network do not add up to its explained variance.
+        Share of the variance along each component. Defined only if the estimator is
+        PCA, because the contributions of a network's codes do not add up to the
+        explained variance.
 
     image_shape_ : tuple of int
-        The shape in use, as `image_shape` gives it.
+        Shape in use, in the format of `image_shape`.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
 
     history_ : dict of str to list of float
-        Training loss ("loss", without penalties) and loss on the held-out rows
-        ("val_loss", possibly empty) of each epoch, in the units of training. Where
-        there are folds, "val_loss" is their mean, and so is "loss" where PCA is the
-        answer.
+        Loss on the training rows ("loss", without penalties) and on the held-out rows
+        ("val_loss", empty if none are held out) in each epoch, in the units described
+        under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
+        folds, and so is "loss" if the estimator is PCA.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -195,13 +205,13 @@ class ConvAE(BaseAutoencoder):
 
     See Also
     --------
-    DenseAE : The same without neighbourhoods; quicker.
+    DenseAE : Fully connected autoencoder, which ignores neighbourhoods and is faster.
 
     Notes
     -----
-    Before convolutions the data are scaled, but not centred, as images are padded with
-    zeros: signals far from zero are better centred first, for instance by
-    ``StandardScaler(with_std=False)``.
+    The data are scaled but not centred before a convolution, because images are padded
+    with zeros. Signals with a mean far from zero should be centred first, for instance
+    with ``StandardScaler(with_std=False)``.
 
     References
     ----------
@@ -260,35 +270,15 @@ class ConvAE(BaseAutoencoder):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            pca_shortcut=pca_shortcut,
-            loss=loss,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.code_activation = code_activation
-        self.whiten = whiten
-        self.image_shape = image_shape
-        self.filters = filters
-        self.kernel_size = kernel_size
+        self._set_parameters(locals())
 
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
-        filters = check_integers(self.filters, "filters")
+        filters = check_integers(self.filters, "filters", type(self).__name__)
         if not filters:
-            raise ValueError("filters must have at least one number, got none.")
+            raise ValueError(
+                f"The 'filters' parameter of {type(self).__name__} must have at least "
+                f"one number. Got {self.filters!r} instead."
+            )
         sizes: tuple[int, ...] = ()
         if n_components is not None:
             hidden = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
@@ -313,27 +303,31 @@ class ConvAE(BaseAutoencoder):
             )
         return super()._validate_rows(X, reset, min_rows)
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
-        additions = {"whiten": bool(self.whiten)}
-        if self.n_components is None:
-            additions["pca_shortcut"] = False
-        return additions
+    def _code(self, start: Start) -> Code:
+        if self.whiten:
+            self._check_linear_code("whiten=True")
+        is_linear = self.n_components is not None and self.code_activation == "linear"
+        return PrincipalCode(bool(self.whiten)) if is_linear else Code()
+
+    def _starts_at_pca(self) -> bool:
+        return super()._starts_at_pca() and self.n_components is not None
 
     def _image_shape(self, n_features: int) -> tuple[int, ...]:
         if isinstance(self.image_shape, str):
             side = isqrt(n_features)
-            square = n_features >= _SMALLEST_IMAGE and side**2 == n_features
+            square = n_features >= _MIN_IMAGE_FEATURES and side**2 == n_features
             return (side, side) if square else (n_features,)
-        shape = check_integers(self.image_shape, "image_shape", "'auto' or ")
+        name = type(self).__name__
+        shape = check_integers(self.image_shape, "image_shape", name, "'auto', ")
         if not 1 <= len(shape) <= 3 or prod(shape) != n_features:
             raise ValueError(
-                f"image_shape={self.image_shape!r} does not fit X with {n_features} "
-                "features: expected (height, width), (height, width, channels) or "
+                f"The image_shape={self.image_shape!r} of {name} does not fit X with "
+                f"{n_features} features: expected (height, width), (height, width, channels) or "
                 "(length,), whose product is the number of features."
             )
         return shape
 
-    def _set_additions(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
         self.image_shape_ = self._image_shape(X.shape[1])
 
 

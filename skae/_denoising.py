@@ -3,199 +3,215 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from skae._compat import Interval, StrOptions
-from skae._corruption import NOISES
 from skae._dense import DenseAE
-from skae._plan import Noise
-
-if TYPE_CHECKING:
-    from skae._base import Start
+from skae._train.corruption import CORRUPTIONS, Corruption
+from skae._utils.compat import Interval, StrOptions
 
 
 class DenoisingAE(DenseAE):
     """Autoencoder that removes noise.
 
-    It is a :class:`DenseAE` that learns to reconstruct clean rows from corrupted ones
-    [1]_ [2]_: ``reconstruct(X_noisy)`` denoises. Train it on clean rows; the noise is
-    added in training. Codes of rows that differ by such noise are alike, which is also
-    of use where nothing is to be denoised.
+    A :class:`DenseAE` that learns to reconstruct clean rows from corrupted ones [1]_
+    [2]_: ``reconstruct(X_noisy)`` removes the noise. Fit it to clean rows; the
+    corruption is applied during training. Rows that differ only by such noise get
+    similar codes, which can also be useful if no rows need to be denoised.
 
-    As in `DenseAE`, training starts as PCA, and the network is kept only if it denoises
-    held-out rows better than PCA with as many components does.
+    As in `DenseAE`, training starts from PCA, and the network is accepted only if it
+    denoises held-out rows better than PCA with the same number of components.
 
     Parameters
     ----------
     n_components : int, float or "auto", default=2
-        Size of the code. It may exceed the number of features or samples. A float
-        between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
-        the elbow of what ordered codes explain [3]_, among as many as PCA needs for
-        95 %, but 64 at most. For either, ordered codes are trained first; the fewest
-        that suffice are kept, and trained without the others for a quarter of the
-        epochs. What suffices is counted by what PCA leaves of its training rows, times
-        the error of the network relative to PCA's on rows that are held out. Where
-        the network is always kept and no number that was tried suffices, it is the
-        largest.
+        Size of the code (the latent dimension). It may exceed the number of features or
+        samples. A float between 0 and 1 is the share of the variance to explain, as in
+        PCA. "auto" selects the elbow of the variance explained by ordered codes [3]_.
+        It considers as many components as PCA needs to explain 95 % of the variance,
+        but at most 64.
+
+        With a float or "auto", ordered codes are trained first. The smallest number of
+        codes that reaches the share or the elbow is kept, and these codes are trained
+        without the others for a quarter of `max_iter` epochs. The share of the variance
+        that a number of codes leaves unexplained is estimated as the share that PCA
+        leaves unexplained on its training rows, times the error ratio: the network's
+        error on held-out rows divided by PCA's. If the network is always kept and none
+        of the numbers tried reaches the target, the largest of them is used.
 
     noise : {"gaussian", "masking", "salt_and_pepper", "swap"}, default="gaussian"
-        How training rows are corrupted, anew in every batch:
+        Corruption of the training rows, drawn afresh for every batch:
 
-        - "gaussian" adds normal noise;
-        - "masking" sets values to zero [1]_;
-        - "salt_and_pepper" sets values to the feature's least or greatest training
-          value, with equal chances [2]_;
-        - "swap" takes the feature's value from another training row, drawn for each
-          value anew, which suits features of different kinds.
+        - "gaussian" adds normally distributed noise.
+        - "masking" sets values to zero [1]_.
+        - "salt_and_pepper" sets values to the minimum or the maximum of the feature
+          over the training rows, with equal probability [2]_.
+        - "swap" replaces values by the value of the same feature in another training
+          row, drawn separately for each value. It suits features of different kinds.
 
     noise_level : float, default=0.1
-        Strength of the noise. The standard deviation of "gaussian" noise, in units of
-        the data's scale (the root mean variance of the features); otherwise the share
-        of the values that are corrupted, at most 1. Choose it like the noise that is
-        expected.
+        Strength of the corruption. For "gaussian", it is the standard deviation of the
+        noise, in units of the root mean variance of the features. For the other kinds,
+        it is the share of values that are corrupted, at most 1. Choose a level similar
+        to that of the expected noise.
 
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
-        Widths of the layers between the input and the code, which the decoder mirrors.
-        ``()`` is the classic network whose only hidden layer is the code. "auto" is
-        ``(256, 128)``.
+        Widths of the encoder's hidden layers, from the input to the code; the decoder
+        mirrors them. ``()`` is the classic network whose only hidden layer is the code.
+        "auto" is ``(256, 128)``.
 
     activation : str, default="gelu"
-        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        Activation function of the hidden layers, by its Keras name: one of "elu",
         "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
         "softplus" and "tanh".
 
     code_activation : str, default="linear"
-        Activation function of the code. With any other than "linear" the PCA start is
-        only an initialisation: codes are returned as the network gives them, and the
-        network is always kept.
-
-    output_activation : str, default="linear"
-        Activation function of the output. With any other than "linear", `X` is used as
-        it is, neither centred nor scaled, and the PCA start is only an initialisation:
+        Activation function of the code. With any value but "linear", the PCA start is
+        only an initialisation: the codes are returned as the network computes them, and
         the network is always kept.
 
+    output_activation : str, default="linear"
+        Activation function of the output. With any value but "linear", `X` is neither
+        centred nor scaled, and the PCA start is only an initialisation: the network is
+        always kept.
+
     pca_shortcut : bool, default=True
-        Whether both halves have a linear path beside their layers, which starts as PCA.
-        With `False` the network is the plain stack of layers, it is trained by plain
-        Adam, and it is always kept.
+        Whether the encoder and the decoder each have a linear path parallel to their
+        layers, initialised with PCA. With `False`, the network is the plain stack of
+        layers, is trained with plain Adam, and is always kept.
 
     whiten : bool, default=False
-        Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
+        Whether to scale the codes to unit variance, as in PCA. Requires a linear code.
 
     ordered : bool, default=False
-        Whether codes are sorted by what they explain, as PCA's are: the first ones
-        alone reconstruct as well as they can [4]_. Then `truncate` returns the
-        estimator of fewer codes, without another fit. The network is kept only if it
-        is better than PCA at every number of codes, so with as many as the rows have
-        dimensions the answer is PCA. Needs a linear code. Where `n_components` is no
-        int, it makes no difference: the codes that are kept are not ordered.
+        Whether to order the codes by the variance they explain, as PCA orders its
+        components, so that the first codes alone reconstruct as well as possible [4]_.
+        `truncate` then returns an estimator with fewer codes, without another fit. The
+        network is accepted only if it is better than PCA at every number of codes; with
+        as many codes as the rank of the data, the estimator is therefore PCA. Requires
+        a linear code. If `n_components` is a float or "auto", this parameter has no
+        effect and the codes that are kept are not ordered.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        What training minimises, between the reconstruction of the corrupted row and
-        the clean row, and what the network has to do better than PCA in.
-        With a linear output it is measured in units of the root mean variance of the
-        features; the Huber loss turns linear at 1. "binary_crossentropy" needs `X` in
-        [0, 1] and ``output_activation="sigmoid"``.
+        Loss to minimise, between the clean row and the reconstruction of the corrupted
+        row. The network must also beat PCA in this loss to be accepted. With a linear
+        output, it is measured in units of the root mean variance of the features; the
+        Huber loss becomes linear at an error of 1. "binary_crossentropy" requires `X`
+        in [0, 1] and ``output_activation="sigmoid"``.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
-        the loss (a mean over rows and features) for all kernels but the linear path's.
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
+        except those of the linear path. The penalty is added to the loss, which is a
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
-        Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it,
-        if rows are enough for full batches, and at less otherwise.
+        Peak learning rate of Adam. The rate rises to it during the first five epochs
+        and then decays to zero along a cosine until `max_iter`. For ordered codes, the
+        peak is 3 times as high if there are enough rows for full batches, and lower
+        otherwise.
 
     batch_size : "auto" or int, default="auto"
         Rows in a minibatch; ordered codes are trained on twice as many. "auto" is 128,
-        but of few rows only what makes four batches of an epoch.
+        or fewer if there are few rows, so that an epoch has at least four batches.
 
     max_iter : int, default=100
-        Number of epochs, unless training stops early.
+        Number of training epochs, unless training stops early.
 
     early_stopping : bool, default=True
-        Whether rows are held out to stop training and to choose between the network and
-        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
-        error. Both reconstruct the clean held-out rows from corrupted ones, the same in
-        every epoch. Where PCA may be the answer, what is held out depends on the rows:
+        Whether to hold out rows, in order to stop training and to choose between the
+        network and PCA. The network is accepted if it reduces the mean reconstruction
+        loss of PCA on held-out rows by more than twice the standard error of that
+        reduction. Both reconstruct clean held-out rows from corrupted ones, with the
+        same corruption in every epoch. Unless other parameters require that the network
+        is always kept, the number of rows determines how rows are held out:
 
-        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
-          epoch are kept;
-        - from 50 rows on, each of five folds in turn; the network is then trained anew
-          on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`. Unless it is all, the weights are the
-          means over the second half of these epochs;
-        - fewer rows cannot decide, and the estimator is PCA.
+        - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
+          the weights of the best epoch are kept.
+        - With 50 to 999 rows, each of five folds is held out in turn. An accepted
+          network is trained again on all rows, for the number of epochs that is best on
+          the folds: an eighth, a quarter, a half or all of `max_iter`. Unless it is all
+          of `max_iter`, the weights are averaged over the second half of these epochs.
+        - With fewer than 50 rows, the network cannot be compared reliably, and the
+          estimator is PCA.
 
-        With `False` the network is trained on all rows for `max_iter` epochs and always
-        kept.
+        If other parameters require that the network is always kept,
+        `validation_fraction` is held out from any number of rows. With `False`, the
+        network is trained on all rows for `max_iter` epochs and always kept.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, but at least two rows, where it is not done by
-        cross-validation.
+        Fraction of the rows to hold out, at least two rows. Not used if the rows are
+        held out in folds.
 
     n_iter_no_change : int, default=10
-        Training stops after this many epochs in sequence without improvement of the
+        Training stops after this many consecutive epochs without an improvement of the
         loss on the rows held out by `validation_fraction`.
 
     tol : float, default=1e-4
-        Least relative decrease of that loss that counts as an improvement.
+        Smallest relative decrease of the loss on the held-out rows that counts as an
+        improvement for `n_iter_no_change`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous fit, if that is a network, instead of
-        starting anew. The parameters that shape the network must be unchanged.
+        Whether `fit` continues from the previous fit, if that is a network, instead of
+        starting afresh. The parameters that define the network must not have changed.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the held-out rows, the order of rows and the
-        training noise. Pass an int for reproducible results. No global generator is
-        used: `None` takes entropy from the operating system.
+        Source of the initial weights, the choice of held-out rows, the order of the
+        rows and the training noise. Pass an int for reproducible results. `None` takes
+        fresh entropy from the operating system. Unlike in scikit-learn, `None` does not
+        use NumPy's global generator: that generator belongs to the user's program, and
+        fitting neither reads nor changes its state, so ``np.random.seed`` does not make
+        a fit reproducible.
 
     verbose : int, default=0
-        With a positive value, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae".
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Size of the code (the latent dimension).
 
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of each feature over the training rows.
 
     used_network_ : bool
-        Whether the network is used; otherwise the estimator is PCA of all rows.
+        Whether the estimator is the network; if `False`, it is PCA fitted to all rows.
 
     reconstruction_error_ : float
-        Mean squared error, over rows and features and in the squared units of the data,
-        between clean rows and what is reconstructed from corrupted ones: on the
-        held-out rows, or on the training rows if there are none. Where PCA is the
-        answer it is PCA's error.
+        Mean squared error between clean rows and their reconstructions from corrupted
+        rows, over rows and features and in the squared units of the data. It is
+        measured on the held-out rows, or on the training rows if none are held out. If
+        the estimator is PCA, it is the error of PCA.
 
     pca_reconstruction_error_ : float
-        The same of PCA fitted to the same training rows.
+        Mean squared error of PCA with the same number of components, fitted to the same
+        training rows and measured on the same rows with the same corruption.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component, where PCA is the answer. With
-        `ordered`, what each code adds to the share that is explained of the rows that
-        `reconstruction_error_` is measured on. Codes of other networks do not add up
-        to what they explain, so these have no such attribute.
+        If the estimator is PCA, the share of the variance along each component. For
+        ordered codes of a network, the increase in explained variance due to each code,
+        as a share of the variance of the rows that `reconstruction_error_` is measured
+        on. Not defined for other networks, because the contributions of their codes do
+        not add up to the explained variance.
 
     reconstruction_curve_ : ndarray of shape (n_components,)
-        With `ordered`, the error as in `reconstruction_error_` with only the first
-        codes, from one to all of them. Where `n_components` is no int, all numbers of
-        codes that were to choose from, before those kept were trained on.
+        With `ordered`, the reconstruction error with the first code only, with the
+        first two, and so on up to all of them, measured in the same way as
+        `reconstruction_error_`. If `n_components` is a float or "auto", the curve
+        covers all numbers of codes to choose from, before the codes that are kept were
+        trained without the others.
 
     pca_reconstruction_curve_ : ndarray of shape (n_components,)
-        The same of PCA fitted to the same training rows.
+        Errors of PCA with the same numbers of components, fitted to the same training
+        rows and measured on the same rows with the same corruption.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
 
     history_ : dict of str to list of float
-        Training loss ("loss", without penalties) and loss on the held-out rows
-        ("val_loss", possibly empty) of each epoch, in the units of training. Where
-        there are folds, "val_loss" is their mean, and so is "loss" where PCA is the
-        answer.
+        Loss on the training rows ("loss", without penalties) and on the held-out rows
+        ("val_loss", empty if none are held out) in each epoch, in the units described
+        under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
+        folds, and so is "loss" if the estimator is PCA.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -206,13 +222,14 @@ class DenoisingAE(DenseAE):
 
     See Also
     --------
-    DenseAE : The same without noise, for clean rows.
+    DenseAE : The same autoencoder without corruption, for clean rows.
 
     Notes
     -----
-    Held-out rows are corrupted once, so that epochs are compared on equal terms.
+    Held-out rows are corrupted only once, so that the losses of different epochs are
+    comparable.
 
-    The smoothing noise that `DenseAE` trains with is added to the corruption.
+    The Gaussian noise that `DenseAE` adds to its inputs is added to the corruption.
 
     References
     ----------
@@ -245,7 +262,7 @@ class DenoisingAE(DenseAE):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **DenseAE._parameter_constraints,
-        "noise": [StrOptions(set(NOISES))],
+        "noise": [StrOptions(set(CORRUPTIONS))],
         "noise_level": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -275,36 +292,14 @@ class DenoisingAE(DenseAE):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            pca_shortcut=pca_shortcut,
-            whiten=whiten,
-            ordered=ordered,
-            loss=loss,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.noise = noise
-        self.noise_level = noise_level
+        self._set_parameters(locals())
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
-        level = float(self.noise_level)
-        if self.noise != "gaussian" and level > 1:
+    def _corruption(self) -> tuple[Corruption, float]:
+        corruption, level = CORRUPTIONS[self.noise], float(self.noise_level)
+        if level > corruption.max_level:
             raise ValueError(
-                f"noise={self.noise!r} needs a noise_level of at most 1, the share of "
-                f"the values to corrupt, got noise_level={level:g}."
+                f"{type(self).__name__} with noise={self.noise!r} needs a noise_level "
+                f"of at most {corruption.max_level:g}, the share of the values to "
+                f"corrupt, got noise_level={level:g}."
             )
-        return {**super()._plan_additions(start), "noise": Noise(self.noise, level)}
+        return corruption, level

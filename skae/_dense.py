@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from skae._answers import truncated
 from skae._base import BaseAutoencoder, Start
-from skae._choosing import n_codes_to_try, n_wanted_of_pca, unexplained_by_pca
-from skae._compat import Interval, StrOptions
-from skae._network import ACTIVATIONS, Activations, Network, dense_network
+from skae._fit.codes import Code, NestedCode, PrincipalCode
+from skae._fit.n_components import n_components_of_pca, n_components_to_train
+from skae._network.architectures import Activations, dense_network
+from skae._network.description import ACTIVATIONS, Network
+from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from skae._fit.rows import TrainingRows
 
 # Judged by `python -m benchmarks full --only quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
 
 
 class BaseDense(BaseAutoencoder):
-    """What the autoencoders of fully connected layers share: the network."""
+    """Base class of the fully connected autoencoders, with their network."""
 
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         sizes = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
@@ -33,7 +36,7 @@ class BaseDense(BaseAutoencoder):
                 self._resolved_code_activation(),
                 self.output_activation,
             ),
-            self.pca_shortcut,
+            bool(self.pca_shortcut),
         )
 
     def _resolved_code_activation(self) -> str:
@@ -42,175 +45,196 @@ class BaseDense(BaseAutoencoder):
 
 
 class DenseAE(BaseDense):
-    """Autoencoder of fully connected layers, in the place of PCA.
+    """Fully connected autoencoder, a nonlinear alternative to PCA.
 
     An encoder maps each row to a code of `n_components` numbers, and a decoder maps the
-    code back to the row; both are trained together to reconstruct the rows [1]_. A
-    linear path beside each half starts as PCA and the layers start at zero, so that
-    training begins with the reconstruction of :class:`~sklearn.decomposition.PCA` and
-    improves on it. The network is kept only if it reconstructs held-out rows better
-    than PCA, by more than chance explains; otherwise the estimator is PCA of all rows,
-    and `used_network_` says so.
+    code back to the row. Both are trained together to reconstruct the rows [1]_. The
+    encoder and the decoder each have a linear path parallel to their layers. The linear
+    path is initialised with PCA and the layers are initialised such that they output
+    zero, so training begins with the reconstruction of
+    :class:`~sklearn.decomposition.PCA` and improves on it. The network is accepted only
+    if it reconstructs held-out rows better than PCA by more than chance explains.
+    Otherwise the estimator is PCA fitted to all rows, and `used_network_` is `False`.
 
     Like PCA, the estimator minimises squared error in the units of the data: it centres
-    the features and never scales them one by one. Put a
-    :class:`~sklearn.preprocessing.StandardScaler` in front as you would with PCA.
+    the features and does not scale them individually. Put a
+    :class:`~sklearn.preprocessing.StandardScaler` in front of it as you would with PCA.
 
-    Fitting needs TensorFlow. A fitted estimator holds NumPy arrays only, so it is
-    loaded and used without it.
+    Fitting requires TensorFlow. A fitted estimator holds only NumPy arrays, so loading
+    and using it does not require TensorFlow.
 
     Parameters
     ----------
     n_components : int, float or "auto", default=2
-        Size of the code. It may exceed the number of features or samples. A float
-        between 0 and 1 is the share of the variance to explain, as in PCA. "auto" is
-        the elbow of what ordered codes explain [5]_, among as many as PCA needs for
-        95 %, but 64 at most. For either, ordered codes are trained first; the fewest
-        that suffice are kept, and trained without the others for a quarter of the
-        epochs. What suffices is counted by what PCA leaves of its training rows, times
-        the error of the network relative to PCA's on rows that are held out. Where
-        the network is always kept and no number that was tried suffices, it is the
-        largest.
+        Size of the code (the latent dimension). It may exceed the number of features or
+        samples. A float between 0 and 1 is the share of the variance to explain, as in
+        PCA. "auto" selects the elbow of the variance explained by ordered codes [5]_.
+        It considers as many components as PCA needs to explain 95 % of the variance,
+        but at most 64.
+
+        With a float or "auto", ordered codes are trained first. The smallest number of
+        codes that reaches the share or the elbow is kept, and these codes are trained
+        without the others for a quarter of `max_iter` epochs. The share of the variance
+        that a number of codes leaves unexplained is estimated as the share that PCA
+        leaves unexplained on its training rows, times the error ratio: the network's
+        error on held-out rows divided by PCA's. If the network is always kept and none
+        of the numbers tried reaches the target, the largest of them is used.
 
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
-        Widths of the layers between the input and the code, which the decoder mirrors.
-        ``()`` is the classic network whose only hidden layer is the code. "auto" is
-        ``(256, 128)``.
+        Widths of the encoder's hidden layers, from the input to the code; the decoder
+        mirrors them. ``()`` is the classic network whose only hidden layer is the code.
+        "auto" is ``(256, 128)``.
 
     activation : str, default="gelu"
-        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        Activation function of the hidden layers, by its Keras name: one of "elu",
         "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
         "softplus" and "tanh".
 
     code_activation : str, default="linear"
-        Activation function of the code. With any other than "linear" the PCA start is
-        only an initialisation: codes are returned as the network gives them, and the
-        network is always kept.
-
-    output_activation : str, default="linear"
-        Activation function of the output. With any other than "linear", `X` is used as
-        it is, neither centred nor scaled, and the PCA start is only an initialisation:
+        Activation function of the code. With any value but "linear", the PCA start is
+        only an initialisation: the codes are returned as the network computes them, and
         the network is always kept.
 
+    output_activation : str, default="linear"
+        Activation function of the output. With any value but "linear", `X` is neither
+        centred nor scaled, and the PCA start is only an initialisation: the network is
+        always kept.
+
     pca_shortcut : bool, default=True
-        Whether both halves have a linear path beside their layers, which starts as PCA.
-        With `False` the network is the plain stack of layers, it is trained by plain
-        Adam, and it is always kept.
+        Whether the encoder and the decoder each have a linear path parallel to their
+        layers, initialised with PCA. With `False`, the network is the plain stack of
+        layers, is trained with plain Adam, and is always kept.
 
     whiten : bool, default=False
-        Whether codes are scaled to unit variance, as in PCA. Needs a linear code.
+        Whether to scale the codes to unit variance, as in PCA. Requires a linear code.
 
     ordered : bool, default=False
-        Whether codes are sorted by what they explain, as PCA's are: the first ones
-        alone reconstruct as well as they can [6]_. Then `truncate` returns the
-        estimator of fewer codes, without another fit. The network is kept only if it
-        is better than PCA at every number of codes, so with as many as the rows have
-        dimensions the answer is PCA. Needs a linear code. Where `n_components` is no
-        int, it makes no difference: the codes that are kept are not ordered.
+        Whether to order the codes by the variance they explain, as PCA orders its
+        components, so that the first codes alone reconstruct as well as possible [6]_.
+        `truncate` then returns an estimator with fewer codes, without another fit. The
+        network is accepted only if it is better than PCA at every number of codes; with
+        as many codes as the rank of the data, the estimator is therefore PCA. Requires
+        a linear code. If `n_components` is a float or "auto", this parameter has no
+        effect and the codes that are kept are not ordered.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        What training minimises, and what the network has to do better than PCA in.
-        With a linear output it is measured in units of the root mean variance of the
-        features; the Huber loss turns linear at 1. "binary_crossentropy" needs `X` in
-        [0, 1] and ``output_activation="sigmoid"``.
+        Loss to minimise. The network must also beat PCA in this loss to be accepted.
+        With a linear output, it is measured in units of the root mean variance of the
+        features; the Huber loss becomes linear at an error of 1. "binary_crossentropy"
+        requires `X` in [0, 1] and ``output_activation="sigmoid"``.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
-        the loss (a mean over rows and features) for all kernels but the linear path's.
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
+        except those of the linear path. The penalty is added to the loss, which is a
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
-        Peak learning rate of Adam [2]_. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`. Ordered codes are trained at 3 times it,
-        if rows are enough for full batches, and at less otherwise.
+        Peak learning rate of Adam [2]_. The rate rises to it during the first five
+        epochs and then decays to zero along a cosine until `max_iter`. For ordered
+        codes, the peak is 3 times as high if there are enough rows for full batches,
+        and lower otherwise.
 
     batch_size : "auto" or int, default="auto"
         Rows in a minibatch; ordered codes are trained on twice as many. "auto" is 128,
-        but of few rows only what makes four batches of an epoch.
+        or fewer if there are few rows, so that an epoch has at least four batches.
 
     max_iter : int, default=100
-        Number of epochs, unless training stops early.
+        Number of training epochs, unless training stops early.
 
     early_stopping : bool, default=True
-        Whether rows are held out to stop training and to choose between the network and
-        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
-        error. Where PCA may be the answer, what is held out depends on the rows:
+        Whether to hold out rows, in order to stop training and to choose between the
+        network and PCA. The network is accepted if it reduces the mean reconstruction
+        loss of PCA on held-out rows by more than twice the standard error of that
+        reduction. Unless other parameters require that the network is always kept, the
+        number of rows determines how rows are held out:
 
-        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
-          epoch are kept;
-        - from 50 rows on, each of five folds in turn; the network is then trained anew
-          on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`. Unless it is all, the weights are the
-          means over the second half of these epochs;
-        - fewer rows cannot decide, and the estimator is PCA.
+        - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
+          the weights of the best epoch are kept.
+        - With 50 to 999 rows, each of five folds is held out in turn. An accepted
+          network is trained again on all rows, for the number of epochs that is best on
+          the folds: an eighth, a quarter, a half or all of `max_iter`. Unless it is all
+          of `max_iter`, the weights are averaged over the second half of these epochs.
+        - With fewer than 50 rows, the network cannot be compared reliably, and the
+          estimator is PCA.
 
-        With `False` the network is trained on all rows for `max_iter` epochs and always
-        kept.
+        If other parameters require that the network is always kept,
+        `validation_fraction` is held out from any number of rows. With `False`, the
+        network is trained on all rows for `max_iter` epochs and always kept.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, but at least two rows, where it is not done by
-        cross-validation.
+        Fraction of the rows to hold out, at least two rows. Not used if the rows are
+        held out in folds.
 
     n_iter_no_change : int, default=10
-        Training stops after this many epochs in sequence without improvement of the
+        Training stops after this many consecutive epochs without an improvement of the
         loss on the rows held out by `validation_fraction`.
 
     tol : float, default=1e-4
-        Least relative decrease of that loss that counts as an improvement.
+        Smallest relative decrease of the loss on the held-out rows that counts as an
+        improvement for `n_iter_no_change`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous fit, if that is a network, instead of
-        starting anew. The parameters that shape the network must be unchanged.
+        Whether `fit` continues from the previous fit, if that is a network, instead of
+        starting afresh. The parameters that define the network must not have changed.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the held-out rows, the order of rows and the
-        training noise. Pass an int for reproducible results. No global generator is
-        used: `None` takes entropy from the operating system.
+        Source of the initial weights, the choice of held-out rows, the order of the
+        rows and the training noise. Pass an int for reproducible results. `None` takes
+        fresh entropy from the operating system. Unlike in scikit-learn, `None` does not
+        use NumPy's global generator: that generator belongs to the user's program, and
+        fitting neither reads nor changes its state, so ``np.random.seed`` does not make
+        a fit reproducible.
 
     verbose : int, default=0
-        With a positive value, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae".
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Size of the code (the latent dimension).
 
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of each feature over the training rows.
 
     used_network_ : bool
-        Whether the network is used; otherwise the estimator is PCA of all rows.
+        Whether the estimator is the network; if `False`, it is PCA fitted to all rows.
 
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
-        units of the data: on the held-out rows, or on the training rows if there are
-        none. Where PCA is the answer it is PCA's error.
+        units of the data. It is measured on the held-out rows, or on the training rows
+        if none are held out. If the estimator is PCA, it is the error of PCA.
 
     pca_reconstruction_error_ : float
-        The same of PCA fitted to the same training rows.
+        Mean squared error of PCA with the same number of components, fitted to the same
+        training rows and measured on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component, where PCA is the answer. With
-        `ordered`, what each code adds to the share that is explained of the rows that
-        `reconstruction_error_` is measured on. Codes of other networks do not add up
-        to what they explain, so these have no such attribute.
+        If the estimator is PCA, the share of the variance along each component. For
+        ordered codes of a network, the increase in explained variance due to each code,
+        as a share of the variance of the rows that `reconstruction_error_` is measured
+        on. Not defined for other networks, because the contributions of their codes do
+        not add up to the explained variance.
 
     reconstruction_curve_ : ndarray of shape (n_components,)
-        With `ordered`, the error as in `reconstruction_error_` with only the first
-        codes, from one to all of them. Where `n_components` is no int, all numbers of
-        codes that were to choose from, before those kept were trained on.
+        With `ordered`, the reconstruction error with the first code only, with the
+        first two, and so on up to all of them, measured in the same way as
+        `reconstruction_error_`. If `n_components` is a float or "auto", the curve
+        covers all numbers of codes to choose from, before the codes that are kept were
+        trained without the others.
 
     pca_reconstruction_curve_ : ndarray of shape (n_components,)
-        The same of PCA fitted to the same training rows.
+        Errors of PCA with the same numbers of components, fitted to the same training
+        rows and measured on the same rows.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
 
     history_ : dict of str to list of float
-        Training loss ("loss", without penalties) and loss on the held-out rows
-        ("val_loss", possibly empty) of each epoch, in the units of training. Where
-        there are folds, "val_loss" is their mean, and so is "loss" where PCA is the
-        answer.
+        Loss on the training rows ("loss", without penalties) and on the held-out rows
+        ("val_loss", empty if none are held out) in each epoch, in the units described
+        under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
+        folds, and so is "loss" if the estimator is PCA.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -221,19 +245,20 @@ class DenseAE(BaseDense):
 
     See Also
     --------
-    sklearn.decomposition.PCA : The best linear autoencoder.
-    sklearn.decomposition.KernelPCA : Nonlinear codes, from a kernel.
+    sklearn.decomposition.PCA : The optimal linear autoencoder.
+    sklearn.decomposition.KernelPCA : Nonlinear codes from a kernel method.
 
     Notes
     -----
-    Codes of a linear code layer are rotated to their principal axes after training,
-    centred, and given PCA's signs: they are uncorrelated and sorted by variance, and
-    the reconstruction is the same. Their scale starts as PCA's but is the network's to
-    choose; use `whiten` where a following step depends on it.
+    After training, the codes of a linear code layer are centred, rotated to their
+    principal axes, and given the signs of PCA. They are then uncorrelated and sorted by
+    variance, and the reconstruction does not change. Ordered codes are centred and
+    given these signs, but not rotated. The scale of the codes starts as that of PCA,
+    but training may change it; use `whiten` if a subsequent step depends on the scale.
 
-    While it trains from PCA, the network sees its inputs with Gaussian noise added,
-    less the more rows there are [3]_, and its kernels decay a little [4]_. Where few
-    rows end training early, weights of several epochs are averaged [7]_.
+    If training starts from PCA, Gaussian noise is added to the inputs, less of it the
+    more rows there are [3]_, and the kernels are subject to a small weight decay [4]_.
+    If training on few rows ends early, the weights of several epochs are averaged [7]_.
 
     References
     ----------
@@ -255,7 +280,8 @@ class DenseAE(BaseDense):
 
     Examples
     --------
-    Points along a spiral have one dimension, which no straight line follows:
+    The points of a spiral lie on a curve, which one code can follow but one principal
+    component cannot:
 
     >>> import numpy as np
     >>> from sklearn.decomposition import PCA
@@ -285,8 +311,8 @@ class DenseAE(BaseDense):
         "whiten": ["boolean"],
     }
 
-    # The n_components of the fit.
-    _wanted: float | str | None = None
+    # The `n_components` of the latest fit, if it was not an int.
+    _fitted_n_components: float | str | None = None
 
     def __init__(
         self,
@@ -312,35 +338,15 @@ class DenseAE(BaseDense):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            pca_shortcut=pca_shortcut,
-            loss=loss,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.code_activation = code_activation
-        self.whiten = whiten
-        self.ordered = ordered
+        self._set_parameters(locals())
 
     def truncate(self, n_components: int) -> Self:
-        """Return the autoencoder of the first ordered codes, without another fit.
+        """Return an autoencoder of the first ordered codes, without another fit.
 
-        Its codes are the first columns of this one's. It is set to ``ordered=False``
-        and ``warm_start=True``, so that a following `fit` goes on to train these codes
-        alone, for which a quarter of `max_iter` goes far.
+        The codes of the returned autoencoder are the first columns of the codes of this
+        one. Its parameters include ``ordered=False`` and ``warm_start=True``, so that
+        calling `fit` on it continues to train these codes alone. A quarter of
+        `max_iter` is usually enough for that.
 
         Parameters
         ----------
@@ -350,16 +356,17 @@ class DenseAE(BaseDense):
         Returns
         -------
         truncated : object
-            A fitted copy with that `n_components`.
+            A fitted copy with the given `n_components`.
 
         Raises
         ------
         ValueError
-            If there are not as many codes, or if they are not ordered.
+            If `n_components` exceeds the number of codes, or if the codes are not
+            ordered.
         """
         check_is_fitted(self)
-        fitted = self._previous()
-        if fitted.curve is None or (self.used_network_ and fitted.ordering is None):
+        result = self._result()
+        if result.curve is None or (self.used_network_ and result.nested is None):
             raise ValueError(
                 f"The codes of this {type(self).__name__} are not ordered, so the "
                 "first ones alone do not reconstruct. Fit it with ordered=True and an "
@@ -369,8 +376,9 @@ class DenseAE(BaseDense):
             1 <= n_components <= self.n_components_
         ):
             raise ValueError(
-                "n_components must be an int from 1 to the number of codes, "
-                f"n_components_={self.n_components_}, got {n_components!r}."
+                f"To truncate this {type(self).__name__}, n_components must be an int "
+                f"from 1 to the number of codes, n_components_={self.n_components_}, "
+                f"got {n_components!r}."
             )
         copy = clone(self).set_params(
             n_components=int(n_components), ordered=False, warm_start=True
@@ -378,14 +386,18 @@ class DenseAE(BaseDense):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(copy, name, getattr(self, name))
-        copy._set_fitted(truncated(fitted, int(n_components)))
+        copy._set_result(result.truncated(int(n_components)))
         return copy
 
-    def _n_codes(self, X: np.ndarray, start: Start) -> int:
-        if isinstance(self.n_components, Integral):
+    @property
+    def _is_int(self) -> bool:
+        return isinstance(self.n_components, Integral)
+
+    def _n_codes(self, rows: TrainingRows, start: Start) -> int:
+        if self._is_int:
             return int(self.n_components)
         if start is Start.RESUMED:
-            if self.n_components != self._wanted:
+            if self.n_components != self._fitted_n_components:
                 raise ValueError(
                     f"This {type(self).__name__} was not fitted with n_components="
                     f"{self.n_components!r}, and cannot go on with it. Restore the "
@@ -393,19 +405,26 @@ class DenseAE(BaseDense):
                 )
             return self.n_components_
         if start is Start.FIRST_BLOCK:
-            left_by_pca = unexplained_by_pca(X, min(X.shape))
-            return n_wanted_of_pca(left_by_pca, self.n_components)
-        return n_codes_to_try(X, self.n_components)
+            return n_components_of_pca(rows, self.n_components)
+        return n_components_to_train(rows, self.n_components)
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
-        asked = isinstance(self.n_components, Integral)
-        choosing = start is Start.ANEW and not asked
-        return {
-            "whiten": bool(self.whiten),
-            "ordered": (asked and bool(self.ordered)) or choosing,
-            "wanted": self.n_components if choosing else None,
-        }
+    def _variance_target(self, start: Start) -> float | str | None:
+        chooses = start is Start.FRESH and not self._is_int
+        return self.n_components if chooses else None
 
-    def _set_additions(self, X: np.ndarray, seed: int) -> None:
-        wanted = self.n_components
-        self._wanted = wanted if isinstance(wanted, str) else float(wanted)
+    def _code(self, start: Start) -> Code:
+        if self.whiten:
+            self._check_linear_code("whiten=True")
+        chooses = self._variance_target(start) is not None
+        if chooses:
+            self._check_linear_code("n_components as a share or 'auto'")
+        if self._is_int and self.ordered:
+            self._check_linear_code("ordered=True")
+        if self.code_activation != "linear":
+            return Code()
+        is_nested = chooses or (self._is_int and self.ordered)
+        return (NestedCode if is_nested else PrincipalCode)(bool(self.whiten))
+
+    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+        asked = self.n_components
+        self._fitted_n_components = asked if isinstance(asked, str) else float(asked)

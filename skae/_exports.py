@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sklearn.utils.validation import check_is_fitted
 
-from skae._onnx_backend import PARTS as ONNX_PARTS
-from skae._onnx_backend import to_model as to_onnx_model
-from skae._skl2onnx import codes_converter, codes_parser, codes_shape_calculator
-from skae._tensorflow import import_with_tensorflow
+from skae._network.onnx_interpreter import PARTS as ONNX_PARTS
+from skae._network.onnx_interpreter import to_model as to_onnx_model
+from skae._network.skl2onnx_converter import (
+    codes_converter,
+    codes_parser,
+    codes_shape_calculator,
+)
+from skae._utils.tensorflow_import import import_with_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,11 +22,11 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
-    from skae._network import Network, Weights
+    from skae._network.description import Network, Weights
 
 
 class ExportMixin:
-    """The methods that build models for Keras and ONNX."""
+    """Mixin that builds Keras and ONNX models."""
 
     _keras_parts: ClassVar[tuple[str, ...]] = ("encoder", "decoder", "reconstruction")
 
@@ -33,43 +37,46 @@ class ExportMixin:
     def to_keras(self, part: str = "reconstruction") -> keras.Model:
         """Build a Keras model of the fitted autoencoder.
 
-        The model takes and returns the same units as the estimator's methods, in single
-        precision, and is independent of the estimator.
+        The model uses the same units as the methods of the estimator, computes in
+        single precision, and is independent of the estimator.
 
         Parameters
         ----------
         part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
-            The model does what `transform`, `inverse_transform` or `reconstruct` does.
+            Method that the model computes: `transform`, `inverse_transform` or
+            `reconstruct`, respectively.
 
         Returns
         -------
         model : keras.Model
-            A model with its weights, not compiled.
+            Model with the fitted weights, not compiled.
         """
         check_is_fitted(self)
-        _check_part(part, self._keras_parts)
-        backend = import_with_tensorflow("skae._keras_backend")
-        model: keras.Model = backend.to_model(*self._network_and_weights(), part)
+        self._check_part(part, self._keras_parts)
+        interpreter = import_with_tensorflow("skae._network.keras_interpreter")
+        model: keras.Model = interpreter.to_model(*self._network_and_weights(), part)
         return model
 
     def to_onnx(self, part: str = "reconstruction") -> onnx.ModelProto:
         """Build an ONNX model of the fitted autoencoder, without TensorFlow.
 
-        It takes and returns any number of rows in the units of the estimator's methods,
-        in single precision. Its input is named "X" and its output "codes" (encoder) or
-        "reconstruction"; the decoder's input is named "codes". It is of opset 17.
+        The model takes and returns any number of rows, in the same units as the methods
+        of the estimator and in single precision. The input is named "X", and the output
+        is named "codes" (encoder) or "reconstruction". The input of the decoder is
+        named "codes". The model uses opset 17.
 
-        For a whole pipeline use `skl2onnx.to_onnx`, which knows the estimator too.
+        To convert a whole pipeline, use `skl2onnx.to_onnx`; it supports this estimator.
 
         Parameters
         ----------
         part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
-            The model does what `transform`, `inverse_transform` or `reconstruct` does.
+            Method that the model computes: `transform`, `inverse_transform` or
+            `reconstruct`, respectively.
 
         Returns
         -------
         model : onnx.ModelProto
-            The model, which `onnx.save` writes to a file.
+            Model, which `onnx.save` writes to a file.
 
         Examples
         --------
@@ -84,46 +91,48 @@ class ExportMixin:
         (1797, 2)
         """
         check_is_fitted(self)
-        _check_part(part, ONNX_PARTS)
+        self._check_part(part, ONNX_PARTS)
         return to_onnx_model(*self._network_and_weights(), part)
 
     def onnx_parser(self) -> Callable[..., Any]:
-        """Tell skl2onnx what comes out of `transform`.
+        """Return the function that declares the output of `transform` to skl2onnx.
 
         Returns
         -------
         parser : callable
-            What skl2onnx looks for.
+            The parser that skl2onnx calls.
         """
         check_is_fitted(self)
         network, _ = self._network_and_weights()
         return codes_parser(type(self), network.encoder)
 
     def onnx_shape_calculator(self) -> Callable[..., Any]:
-        """Tell skl2onnx the shape of the codes.
+        """Return the function that tells skl2onnx the shape of the codes.
 
         Returns
         -------
         shape_calculator : callable
-            What skl2onnx looks for.
+            The shape calculator that skl2onnx calls.
         """
         check_is_fitted(self)
         network, _ = self._network_and_weights()
         return codes_shape_calculator(network.encoder)
 
     def onnx_converter(self) -> Callable[..., Any]:
-        """Tell skl2onnx how to convert `transform`.
+        """Return the function that converts `transform` for skl2onnx.
 
         Returns
         -------
         converter : callable
-            What skl2onnx looks for.
+            The converter that skl2onnx calls.
         """
         check_is_fitted(self)
         network, weights = self._network_and_weights()
         return codes_converter(network.encoder, weights.encoder)
 
-
-def _check_part(part: str, parts: tuple[str, ...]) -> None:
-    if part not in parts:
-        raise ValueError(f"part must be one of {parts}, got {part!r}.")
+    def _check_part(self, part: str, parts: tuple[str, ...]) -> None:
+        if part not in parts:
+            raise ValueError(
+                f"The part of a {type(self).__name__} must be one of {parts}, got "
+                f"{part!r}."
+            )

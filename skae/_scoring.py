@@ -20,7 +20,7 @@ _BLOCK_ROWS = 1024
 
 
 class ScoreMixin:
-    """The methods that rate rows by the error of their reconstruction."""
+    """Mixin that scores rows by the error of their reconstruction."""
 
     mean_: np.ndarray
 
@@ -37,12 +37,12 @@ class ScoreMixin:
         """Return the rows of the codes."""
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the share of the variance that the reconstruction explains.
+        """Return the share of the variance explained by the reconstruction.
 
-        It is ``1 - sum(|x - x_reconstructed|^2) / sum(|x - mean|^2)`` over the rows,
-        with the mean of the training rows, whatever the training loss. Higher is
-        better, but it rises with `n_components`: a search over `n_components` should
-        score a downstream model instead.
+        The score is ``1 - sum(|x - x_reconstructed|^2) / sum(|x - mean|^2)`` over the
+        rows, where the mean is that of the training rows. It does not depend on the
+        training loss. Higher is better, but the score rises with `n_components`: a
+        search over `n_components` should use the score of a downstream model instead.
 
         Parameters
         ----------
@@ -56,8 +56,8 @@ class ScoreMixin:
         Returns
         -------
         score : float
-            At most 1. Where the rows do not vary, 1 if they are reconstructed exactly
-            and 0 otherwise.
+            Explained share of the variance, at most 1. If all rows equal the mean, 1 if
+            they are reconstructed exactly and 0 otherwise.
         """
         check_is_fitted(self)
         X = self._validate_rows(X)
@@ -77,12 +77,12 @@ class ScoreMixin:
         return float(1 - error / total)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return minus the squared error of each row's reconstruction.
+        """Return the negative squared reconstruction error of each row.
 
-        The lower, the more unusual the row. The sum goes over the row's features; the
-        mean over the rows is not `score`, which is a share of the variance. Nor is it
-        the log-likelihood that the method of this name returns in
-        :class:`~sklearn.decomposition.PCA`.
+        The lower the value, the more unusual the row. The squared errors are summed
+        over the features. The mean over rows differs from `score`, which is a share of
+        the variance. The values are not log-likelihoods, unlike those of the method of
+        the same name of :class:`~sklearn.decomposition.PCA`.
 
         Parameters
         ----------

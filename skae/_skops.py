@@ -12,16 +12,17 @@ _ESTIMATORS = (ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer)
 
 
 def skops_trusted_types() -> list[str]:
-    """Return the types to trust when skops loads any of the autoencoders.
+    """Return the types that skops must trust to load the autoencoders.
 
-    They are the five estimators. Everything else in their saved states is of types that
-    skops trusts by itself.
+    These types are the five estimators. skops trusts all other types in their saved
+    states by default.
 
     Returns
     -------
     types : list of str
-        Names for the `trusted` of `skops.io.load` and `skops.io.loads`, and for
-        `skops_trusted_types` of `mlflow.sklearn.log_model`.
+        Names of the types, for the argument `trusted` of `skops.io.load` and
+        `skops.io.loads` and for the argument `skops_trusted_types` of
+        `mlflow.sklearn.log_model`.
 
     Examples
     --------

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from skae._compat import Interval, StrOptions
 from skae._dense import BaseDense
-from skae._network import ACTIVATIONS, Network
-from skae._plan import Sparsity
+from skae._fit.codes import Code, KLCode, L1Code, SparseCode
+from skae._network.description import ACTIVATIONS, Network
+from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
     from skae._base import Start
@@ -20,152 +20,163 @@ _CODE_ACTIVATIONS = {"l1": "relu", "kl": "sigmoid", "topk": "linear"}
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_WEIGHTS = {"l1": 0.5, "kl": 2.5}
 
-# A sigmoid is never zero.
-_LEAST_ACTIVE_SIGMOID = 0.1
+# A sigmoid is never zero: codes above this count as active.
+_MIN_ACTIVE_SIGMOID = 0.1
 
 
 class SparseAE(BaseDense):
-    """Autoencoder of sparse codes: few of many are active in each row.
+    """Autoencoder with sparse codes: only a few codes are active in each row.
 
-    A code then stands for a feature that a row has or has not, as in a dictionary or in
-    parts of images, rather than for a direction that all rows share. There may be more
-    codes than features.
+    Each code then represents a feature that a row has or lacks, such as an entry of a
+    dictionary or a part of an image, rather than a direction that all rows share. The
+    number of codes may exceed the number of features.
 
-    As with any nonlinear code the network is always kept, whether or not it
-    reconstructs better than PCA: PCA's codes are not sparse. Compare
-    `reconstruction_error_` with PCA of as many components as are active in a row.
+    As with any nonlinear code, the network is always kept, whether or not it
+    reconstructs better than PCA, because the codes of PCA are not sparse. Compare
+    `reconstruction_error_` with the error of PCA with as many components as there are
+    active codes in a row.
 
     Parameters
     ----------
     n_components : int, default=2
-        Size of the code. It may well exceed the number of features, as few codes of a
-        row are active.
+        Size of the code (the latent dimension). It may exceed the number of features by
+        far, because only a few codes are active in each row.
 
     sparsity : {"l1", "kl", "topk"}, default="l1"
-        What keeps codes inactive:
+        Method that keeps codes inactive:
 
-        - "l1" adds the sum of the absolute codes, times `sparsity_weight`, to the loss;
-        - "kl" adds the sum over the codes of the Kullback-Leibler divergence between a
-          Bernoulli variable of the mean `target_sparsity` and one of the code's mean in
-          the batch, times `sparsity_weight`; codes lie between 0 and 1 [1]_;
-        - "topk" keeps the largest codes of each row and sets the others to zero, in
-          training and afterwards [2]_.
+        - "l1" adds the sum of the absolute values of the codes, times
+          `sparsity_weight`, to the loss.
+        - "kl" adds a sum over the codes, times `sparsity_weight`: the Kullback-Leibler
+          divergence between a Bernoulli variable with mean `target_sparsity` and one
+          with the mean of the code in the batch [1]_. The codes lie between 0 and 1.
+        - "topk" keeps the largest codes of each row and sets the others to zero, both
+          in training and afterwards [2]_.
 
     sparsity_weight : "auto" or float, default="auto"
-        Weight of the penalty, beside a loss that is summed over the features in units
-        of their root mean variance. "auto" is 0.5 for "l1" and 2.5 for "kl"; "topk" has
-        no penalty.
+        Weight of the penalty, relative to a loss that is summed over the features in
+        units of their root mean variance. "auto" is 0.5 for "l1" and 2.5 for "kl";
+        "topk" has no penalty.
 
     target_sparsity : int or float, default=0.05
-        A float between 0 and 1 is a share of the codes, an int a number of them: how
-        many are active in each row with "topk" (at least one), or on average with "kl".
-        "l1" has no target.
+        Target number of active codes: a float between 0 and 1 is a share of the codes,
+        an int is a number of codes. With "topk", exactly this many codes are kept in
+        each row, at least one; with "kl", this many are active on average. "l1" has no
+        target.
 
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
-        Widths of the layers between the input and the code, which the decoder mirrors.
-        ``()`` is the classic network whose only hidden layer is the code. "auto" is
-        ``(256, 128)``.
+        Widths of the encoder's hidden layers, from the input to the code; the decoder
+        mirrors them. ``()`` is the classic network whose only hidden layer is the code.
+        "auto" is ``(256, 128)``.
 
     activation : str, default="gelu"
-        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        Activation function of the hidden layers, by its Keras name: one of "elu",
         "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
         "softplus" and "tanh".
 
     code_activation : str, default="auto"
-        Activation function of the code. "auto" is "relu" for "l1", "sigmoid" for "kl",
-        which allows no other, and "linear" for "topk".
+        Activation function of the code. "auto" is "relu" for "l1", "sigmoid" for "kl"
+        (the only one allowed) and "linear" for "topk".
 
     output_activation : str, default="linear"
-        Activation function of the output. With any other than "linear", `X` is used as
-        it is, neither centred nor scaled.
+        Activation function of the output. With any value but "linear", `X` is neither
+        centred nor scaled.
 
     pca_shortcut : bool, default=True
-        Whether both halves have a linear path beside their layers. It starts as pairs
-        of principal components and their mirror images, and along random directions
-        where codes are left over. With `False` the network is the plain stack of
-        layers, and it is trained by plain Adam.
+        Whether the encoder and the decoder each have a linear path parallel to their
+        layers. The path is initialised with pairs of principal components and their
+        mirror images, and with random directions for the remaining codes. With `False`,
+        the network is the plain stack of layers and is trained with plain Adam.
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        What training minimises, beside the penalty. With a linear output it is measured
-        in units of the root mean variance of the features; the Huber loss turns linear
-        at 1. "binary_crossentropy" needs `X` in [0, 1] and
-        ``output_activation="sigmoid"``.
+        Loss to minimise, in addition to the sparsity penalty. With a linear output, it
+        is measured in units of the root mean variance of the features; the Huber loss
+        becomes linear at an error of 1. "binary_crossentropy" requires `X` in [0, 1]
+        and ``output_activation="sigmoid"``.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
-        the loss (a mean over rows and features) for all kernels but the linear path's.
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
+        except those of the linear path. The penalty is added to the loss, which is a
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
-        Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`.
+        Peak learning rate of Adam. The rate rises to it during the first five epochs
+        and then decays to zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128, but of few rows only what makes four batches
-        of an epoch.
+        Rows in a minibatch. "auto" is 128, or fewer if there are few rows, so that an
+        epoch has at least four batches.
 
     max_iter : int, default=100
-        Number of epochs, unless training stops early.
+        Number of training epochs, unless training stops early.
 
     early_stopping : bool, default=True
-        Whether the share `validation_fraction` of the rows is held out to stop training
-        and to keep the weights of the best epoch. With `False` the network is trained
-        on all rows for `max_iter` epochs.
+        Whether to hold out the fraction `validation_fraction` of the rows, in order to
+        stop training and to keep the weights of the best epoch. With `False`, the
+        network is trained on all rows for `max_iter` epochs.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, but at least two rows.
+        Fraction of the rows to hold out, at least two rows.
 
     n_iter_no_change : int, default=10
-        Training stops after this many epochs in sequence without improvement of the
-        loss, penalty included, on the rows held out.
+        Training stops after this many consecutive epochs without an improvement of the
+        loss, including the sparsity penalty, on the held-out rows.
 
     tol : float, default=1e-4
-        Least relative decrease of that loss that counts as an improvement.
+        Smallest relative decrease of the loss on the held-out rows that counts as an
+        improvement for `n_iter_no_change`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous fit instead of starting anew. The
-        parameters that shape the network must be unchanged.
+        Whether `fit` continues from the previous fit instead of starting afresh. The
+        parameters that define the network must not have changed.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the held-out rows, the order of rows and the
-        training noise. Pass an int for reproducible results. No global generator is
-        used: `None` takes entropy from the operating system.
+        Source of the initial weights, the choice of held-out rows, the order of the
+        rows and the training noise. Pass an int for reproducible results. `None` takes
+        fresh entropy from the operating system. Unlike in scikit-learn, `None` does not
+        use NumPy's global generator: that generator belongs to the user's program, and
+        fitting neither reads nor changes its state, so ``np.random.seed`` does not make
+        a fit reproducible.
 
     verbose : int, default=0
-        With a positive value, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae".
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Size of the code (the latent dimension).
 
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of each feature over the training rows.
 
     used_network_ : bool
-        Always `True`: PCA's codes would not be sparse.
+        Always `True`, because the codes of PCA would not be sparse.
 
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
-        units of the data: on the held-out rows, or on the training rows if there are
-        none.
+        units of the data. It is measured on the held-out rows, or on the training rows
+        if none are held out.
 
     pca_reconstruction_error_ : float
-        The same of PCA with as many components, none of them inactive.
+        Mean squared error of PCA with the same number of components, fitted to the same
+        training rows and measured on the same rows. All components of PCA are active.
 
     mean_activation_ : ndarray of shape (n_components,)
         Mean of each code over the training rows.
 
     active_share_ : ndarray of shape (n_components,)
-        Share of the training rows in which each code is active: not zero, or with the
-        sparsity "kl" above 0.1. The sum is the mean number of active codes in a row.
+        Share of the training rows in which each code is active: nonzero, or above 0.1
+        for the sparsity "kl". The sum of these shares is the mean number of active
+        codes per row.
 
     n_iter_ : int
         Number of epochs trained; at least 1.
 
     history_ : dict of str to list of float
-        Training loss ("loss") and loss on the held-out rows ("val_loss", possibly
-        empty) of each epoch, in the units of training and with the sparsity penalty.
+        Loss on the training rows ("loss") and on the held-out rows ("val_loss", empty
+        if none are held out) in each epoch, in the units described under `loss` and
+        including the sparsity penalty.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -176,17 +187,18 @@ class SparseAE(BaseDense):
 
     See Also
     --------
-    sklearn.decomposition.MiniBatchDictionaryLearning : Sparse codes by an optimisation
-        for each row, with a linear decoder.
-    sklearn.decomposition.SparsePCA : Sparse components rather than sparse codes.
+    sklearn.decomposition.MiniBatchDictionaryLearning : Sparse codes with a linear
+        decoder, found by an optimisation for each row.
+    sklearn.decomposition.SparsePCA : Sparse components instead of sparse codes.
 
     Notes
     -----
-    As in `DenseAE`, training adds a little Gaussian noise to the inputs, which sparse
-    codes need more than others: on the digits it halves the held-out error of "l1".
+    As in `DenseAE`, a little Gaussian noise is added to the inputs during training.
+    Sparse codes need it more than other codes: on the digits data, it halves the
+    held-out error of "l1".
 
-    Nothing but the decay of the kernels keeps the decoder from growing while codes
-    shrink, so the scale of the codes has no meaning; whether they are active has.
+    Only weight decay keeps the decoder's kernels from growing while the codes shrink.
+    The scale of the codes therefore has no meaning; only whether a code is active does.
 
     References
     ----------
@@ -245,35 +257,13 @@ class SparseAE(BaseDense):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            pca_shortcut=pca_shortcut,
-            loss=loss,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.code_activation = code_activation
-        self.sparsity = sparsity
-        self.sparsity_weight = sparsity_weight
-        self.target_sparsity = target_sparsity
+        self._set_parameters(locals())
 
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         network = super()._describe_network(n_features, n_components)
         if self.sparsity != "topk":
             return network
-        n_active = max(1, round(self._target_share() * int(n_components)))
+        n_active = max(1, round(self._target_rate() * int(n_components)))
         return Network(network.encoder.keeping_largest(n_active), network.decoder)
 
     def _resolved_code_activation(self) -> str:
@@ -281,35 +271,38 @@ class SparseAE(BaseDense):
             return _CODE_ACTIVATIONS[self.sparsity]
         if self.sparsity == "kl" and self.code_activation != "sigmoid":
             raise ValueError(
-                "sparsity='kl' needs codes between 0 and 1, and so "
-                "code_activation='sigmoid' or 'auto', got code_activation="
+                f"{type(self).__name__} with sparsity='kl' needs codes between 0 and "
+                "1, and so code_activation='sigmoid' or 'auto', got code_activation="
                 f"{self.code_activation!r}."
             )
         return self.code_activation
 
-    def _target_share(self) -> float:
-        """Return the share of the codes that are to be active."""
+    def _target_rate(self) -> float:
+        """Return the target share of active codes."""
         if not isinstance(self.target_sparsity, Integral):
             return float(self.target_sparsity)
         if self.sparsity != "l1" and self.target_sparsity >= self.n_components:
             raise ValueError(
-                f"target_sparsity={self.target_sparsity} must be less than "
-                f"n_components={self.n_components}, or no code is ever inactive. An "
-                "int is a number of codes, a float a share of them."
+                f"The target_sparsity={self.target_sparsity} of {type(self).__name__} "
+                f"must be less than n_components={self.n_components}, or no code is "
+                "ever inactive. An int is a number of codes, a float a share of them."
             )
         return float(self.target_sparsity / self.n_components)
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
+    def _code(self, start: Start) -> Code:
         if self.sparsity == "topk":
-            return {}
+            return SparseCode()
         weight = self.sparsity_weight
         if isinstance(weight, str):
             weight = _AUTO_WEIGHTS[self.sparsity]
-        share = self._target_share()
-        return {"sparsity": Sparsity(self.sparsity, float(weight), share)}
+        # Also checks the target, which "l1" ignores.
+        target_rate = self._target_rate()
+        if self.sparsity == "l1":
+            return L1Code(float(weight))
+        return KLCode(float(weight), target_rate)
 
-    def _set_additions(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
         codes = self._encode(X)
-        least = _LEAST_ACTIVE_SIGMOID if self.sparsity == "kl" else 0.0
+        threshold = _MIN_ACTIVE_SIGMOID if self.sparsity == "kl" else 0.0
         self.mean_activation_ = codes.mean(axis=0)
-        self.active_share_ = (np.abs(codes) > least).mean(axis=0)
+        self.active_share_ = (np.abs(codes) > threshold).mean(axis=0)

@@ -10,182 +10,201 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from skae._compat import Interval, StrOptions
 from skae._dense import BaseDense
-from skae._losses import binary_crossentropy, finite_log_variance, kl_to_prior
-from skae._network import Network, from_builtins
-from skae._numpy_backend import forward, forward_log_variance
-from skae._parameters import as_generator
-from skae._plan import Bound
+from skae._fit.codes import Code, VariationalCode
+from skae._network.losses import binary_crossentropy, clip_log_variance, kl_to_prior
+from skae._network.numpy_interpreter import forward, forward_log_variance
 from skae._scoring import Rows, by_blocks
+from skae._utils.compat import Interval, StrOptions
+from skae._utils.parameters import as_generator
 
 if TYPE_CHECKING:
     from skae._base import Start
+    from skae._network.description import Network
 
 # Epochs of warm-up, but no more than half of all.
 _AUTO_WARMUP = 10
 
-# A code whose mean varies less than this over the rows is not in use (Burda, Grosse &
-# Salakhutdinov, 2016).
+# A code is active if the variance of its mean over the rows exceeds this (Burda, Grosse
+# & Salakhutdinov, 2016).
 _SMALLEST_ACTIVE_VARIANCE = 0.01
 
 
 class VAETransformer(BaseDense):
     """Variational autoencoder: codes follow a standard normal distribution.
 
-    The encoder gives each row a normal distribution of codes, by two heads for mean and
-    log-variance; a code drawn from it is decoded, and training maximises a lower bound
-    of the rows' likelihood: reconstruction minus divergence from a standard normal
-    prior [1]_. So near codes decode to similar rows, there are no holes between them,
-    and codes drawn from the prior decode to new rows: :meth:`sample`.
+    The encoder maps each row to a normal distribution over codes, with one output for
+    its mean and one for its log-variance. The decoder reconstructs the row from a code
+    drawn from this distribution. Training maximises a lower bound on the likelihood of
+    the rows: a reconstruction term minus the divergence of the codes from a standard
+    normal prior [1]_. As a result, similar codes decode to similar rows, there are no
+    holes between the codes of different rows, and codes drawn from the prior decode to
+    new rows; see :meth:`sample`.
 
     :meth:`transform` returns the means and is deterministic. As in :class:`DenseAE`,
-    training starts as PCA, and the network is kept only if it reconstructs held-out
-    rows from the means better than PCA does. Where PCA is the answer, codes are
-    PCA's, scaled to the prior, with the variances of probabilistic PCA.
+    training starts from PCA, and the network is accepted only if it reconstructs
+    held-out rows from the means better than PCA does. If the estimator is PCA, its
+    codes are the codes of PCA scaled to the prior, with the variances of probabilistic
+    PCA.
 
     Parameters
     ----------
     n_components : int, default=2
-        Size of the code. It may exceed the number of features or samples.
+        Size of the code (the latent dimension). It may exceed the number of features or
+        samples.
 
     beta : float, default=1.0
-        Weight of the divergence of the codes from the prior. With 1 training maximises
-        the evidence lower bound; more makes codes more independent of each other, at
-        the price of the reconstruction [3]_, and the network is then always kept.
+        Weight of the divergence of the codes from the prior. With 1, training maximises
+        the evidence lower bound. Larger values make the codes more independent of each
+        other at the expense of the reconstruction [3]_, and the network is then always
+        kept.
 
     kl_warmup : "auto" or int, default="auto"
-        Number of epochs in which that weight grows from zero to `beta` in a straight
-        line, less than `max_iter`. Training does not stop early before it has. "auto"
-        is 10, but at most half of `max_iter`.
+        Number of epochs during which the weight of the divergence grows linearly from
+        zero to `beta`. It must be less than `max_iter`. Training does not stop early
+        before the end of the warm-up. "auto" is 10, but at most half of `max_iter`.
 
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
-        Widths of the layers between the input and the code, which the decoder mirrors.
-        ``()`` is the classic network whose only hidden layer is the code. "auto" is
-        ``(256, 128)``.
+        Widths of the encoder's hidden layers, from the input to the code; the decoder
+        mirrors them. ``()`` is the classic network whose only hidden layer is the code.
+        "auto" is ``(256, 128)``.
 
     activation : str, default="gelu"
-        Activation function of the hidden layers, by its name in Keras: one of "elu",
+        Activation function of the hidden layers, by its Keras name: one of "elu",
         "gelu", "leaky_relu", "linear", "relu", "selu", "sigmoid", "silu", "softmax",
         "softplus" and "tanh".
 
     output_activation : str, default="linear"
-        Activation function of the output. With any other than "linear", `X` is used as
-        it is, neither centred nor scaled, and the PCA start is only an initialisation:
-        the network is always kept.
+        Activation function of the output. With any value but "linear", `X` is neither
+        centred nor scaled, and the PCA start is only an initialisation: the network is
+        always kept.
 
     pca_shortcut : bool, default=True
-        Whether the mean of the code and the decoder have a linear path beside their
-        layers. Both start as PCA, and the variance of the code as in probabilistic PCA.
-        With `False` the network is the plain stack of layers, it is trained by plain
-        Adam, and it is always kept.
+        Whether the mean of the code and the decoder each have a linear path parallel to
+        their layers. Both paths are initialised with PCA, and the variance of the code
+        with that of probabilistic PCA. With `False`, the network is the plain stack of
+        layers, is trained with plain Adam, and is always kept.
 
     loss : {"squared_error", "binary_crossentropy"}, default="squared_error"
-        Distribution of a row given its code, of which training minimises the negative
-        logarithm. "squared_error" is a normal distribution whose variance, the same for
-        all features, is learned [2]_, so that the weight of the reconstruction does not
+        Distribution of a row given its code; training minimises the negative
+        log-likelihood. "squared_error" is a normal distribution with one learned
+        variance for all features [2]_, so the weight of the reconstruction does not
         depend on the units of the data. "binary_crossentropy" is a Bernoulli
-        distribution for each feature; it needs `X` in [0, 1] and
+        distribution for each feature; it requires `X` in [0, 1] and
         ``output_activation="sigmoid"``.
 
     alpha : float, default=0.0
-        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)``, which is added to
-        the loss (a mean over rows and features) for all kernels but the linear path's.
+        Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
+        except those of the linear path. The penalty is added to the loss, which is a
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
-        Peak learning rate of Adam. It is reached after five epochs, and decays to
-        zero along a cosine until `max_iter`.
+        Peak learning rate of Adam. The rate rises to it during the first five epochs
+        and then decays to zero along a cosine until `max_iter`.
 
     batch_size : "auto" or int, default="auto"
-        Rows in a minibatch. "auto" is 128, but of few rows only what makes four batches
-        of an epoch.
+        Rows in a minibatch. "auto" is 128, or fewer if there are few rows, so that an
+        epoch has at least four batches.
 
     max_iter : int, default=100
-        Number of epochs, unless training stops early.
+        Number of training epochs, unless training stops early.
 
     early_stopping : bool, default=True
-        Whether rows are held out to stop training and to choose between the network and
-        PCA, by the mean gain of the network over PCA: it must exceed twice its standard
-        error. Where PCA may be the answer, what is held out depends on the rows:
+        Whether to hold out rows, in order to stop training and to choose between the
+        network and PCA. The network is accepted if it reduces the mean reconstruction
+        loss of PCA on held-out rows by more than twice the standard error of that
+        reduction. Unless other parameters require that the network is always kept, the
+        number of rows determines how rows are held out:
 
-        - from 1,000 rows on, the share `validation_fraction`; the weights of the best
-          epoch are kept;
-        - from 50 rows on, each of five folds in turn; the network is then trained anew
-          on all rows, for as many epochs as are best for the folds: an eighth, a
-          quarter, a half or all of `max_iter`, but more than `kl_warmup`. Unless it is
-          all, the weights are the means over the second half of these epochs, without
-          those of the warm-up;
-        - fewer rows cannot decide, and the estimator is PCA.
+        - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
+          the weights of the best epoch are kept.
+        - With 50 to 999 rows, each of five folds is held out in turn. An accepted
+          network is trained again on all rows, for the number of epochs that is best on
+          the folds: an eighth, a quarter, a half or all of `max_iter`, but more than
+          `kl_warmup`. Unless it is all of `max_iter`, the weights are averaged over the
+          second half of these epochs, excluding the warm-up.
+        - With fewer than 50 rows, the network cannot be compared reliably, and the
+          estimator is PCA.
 
-        With `False` the network is trained on all rows for `max_iter` epochs and always
-        kept.
+        If other parameters require that the network is always kept,
+        `validation_fraction` is held out from any number of rows. With `False`, the
+        network is trained on all rows for `max_iter` epochs and always kept.
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out, but at least two rows, where it is not done by
-        cross-validation.
+        Fraction of the rows to hold out, at least two rows. Not used if the rows are
+        held out in folds.
 
     n_iter_no_change : int, default=10
-        Training stops after this many epochs in sequence without improvement of the
-        bound on the rows held out by `validation_fraction`, once `kl_warmup` is over.
+        Training stops after this many consecutive epochs without an improvement of the
+        evidence lower bound on the rows held out by `validation_fraction`. Epochs are
+        counted from the end of the warm-up.
 
     tol : float, default=1e-4
-        Least relative decrease of that loss that counts as an improvement.
+        Smallest relative decrease of the loss on the held-out rows that counts as an
+        improvement for `n_iter_no_change`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the previous fit, if that is a network, instead of
-        starting anew. The parameters that shape the network must be unchanged.
+        Whether `fit` continues from the previous fit, if that is a network, instead of
+        starting afresh. The parameters that define the network must not have changed.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the held-out rows, the order of rows and the
-        training noise. Pass an int for reproducible results. No global generator is
-        used: `None` takes entropy from the operating system.
+        Source of the initial weights, the choice of held-out rows, the order of the
+        rows and the training noise. Pass an int for reproducible results. `None` takes
+        fresh entropy from the operating system. Unlike in scikit-learn, `None` does not
+        use NumPy's global generator: that generator belongs to the user's program, and
+        fitting neither reads nor changes its state, so ``np.random.seed`` does not make
+        a fit reproducible.
 
     verbose : int, default=0
-        With a positive value, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae".
 
     Attributes
     ----------
     n_components_ : int
-        Size of the code.
+        Size of the code (the latent dimension).
 
     mean_ : ndarray of shape (n_features,)
-        Mean of the training rows.
+        Mean of each feature over the training rows.
 
     used_network_ : bool
-        Whether the network is used; otherwise the estimator is PCA of all rows.
+        Whether the estimator is the network; if `False`, it is PCA fitted to all rows.
 
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
-        units of the data: on the held-out rows, or on the training rows if there are
-        none. Where PCA is the answer it is PCA's error.
+        units of the data. It is measured on the held-out rows, or on the training rows
+        if none are held out. If the estimator is PCA, it is the error of PCA.
 
     pca_reconstruction_error_ : float
-        The same of PCA fitted to the same training rows.
+        Mean squared error of PCA with the same number of components, fitted to the same
+        training rows and measured on the same rows.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        Share of the variance along each component. Only where PCA is the answer.
+        Share of the variance along each component. Defined only if the estimator is
+        PCA.
 
     kl_divergence_ : ndarray of shape (n_components,)
-        Divergence of each code's posterior from the prior in nats, its mean over the
-        training rows: what the code tells about a row.
+        Divergence of each code's posterior from the prior, in nats, averaged over the
+        training rows. It measures how much the code tells about a row.
 
     active_units_ : ndarray of bool of shape (n_components,)
-        Whether each code is in use: whether the variance of its mean over the training
-        rows exceeds 0.01 [4]_.
+        Whether each code is in use, that is, whether the variance of its posterior mean
+        over the training rows exceeds 0.01 [4]_.
 
     noise_variance_ : float
-        Variance of a feature around its reconstruction, in the squared units of the
-        data, estimated from the training rows. Only with the loss "squared_error".
+        Variance of the features around their reconstructions, in the squared units of
+        the data, estimated from the training rows and equal for all features. Defined
+        only for the loss "squared_error".
 
     n_iter_ : int
         Number of epochs trained; at least 1.
 
     history_ : dict of str to list of float
-        Negative evidence lower bound on training rows ("loss") and on held-out rows
-        ("val_loss", possibly empty) of each epoch, in the units of training, without
-        constants and divided by the number of features; with the whole `beta`, also
-        during the warm-up. Where there are folds, "val_loss" is their mean, and so is
-        "loss" where PCA is the answer.
+        Negative evidence lower bound on the training rows ("loss") and on the held-out
+        rows ("val_loss", empty if none are held out) in each epoch. With a linear
+        output, it refers to rows divided by the root mean variance of the features. It
+        omits constants, is divided by the number of features, and always uses the full
+        `beta`, even during the warm-up. If the rows are held out in folds, "val_loss"
+        is the mean over the folds, and so is "loss" if the estimator is PCA.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -196,13 +215,13 @@ class VAETransformer(BaseDense):
 
     See Also
     --------
-    DenseAE : Better reconstruction; codes without a prior.
+    DenseAE : Autoencoder with better reconstructions, but without a prior on the codes.
 
     Notes
     -----
-    After training each code is shifted and scaled so that its distribution over all
-    rows has mean 0 and variance 1, as the prior has. The reconstruction stays the same
-    and the bound rises.
+    After training, each code is shifted and scaled so that its distribution over all
+    rows has mean 0 and variance 1, like the prior. The reconstruction does not change,
+    and the bound increases.
 
     References
     ----------
@@ -259,27 +278,7 @@ class VAETransformer(BaseDense):
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            pca_shortcut=pca_shortcut,
-            loss=loss,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-        )
-        self.beta = beta
-        self.kl_warmup = kl_warmup
+        self._set_parameters(locals())
 
     _keras_parts = (*BaseDense._keras_parts, "posterior")
 
@@ -290,22 +289,22 @@ class VAETransformer(BaseDense):
     def _resolved_code_activation(self) -> str:
         return "linear"
 
-    def _plan_additions(self, start: Start) -> dict[str, Any]:
-        return {"bound": Bound(float(self.beta), self._warmup())}
+    def _code(self, start: Start) -> Code:
+        return VariationalCode(float(self.beta), self._warmup())
 
     def _warmup(self) -> int:
         if isinstance(self.kl_warmup, str):
             return min(_AUTO_WARMUP, int(self.max_iter) // 2)
         if self.kl_warmup >= self.max_iter:
             raise ValueError(
-                f"kl_warmup={self.kl_warmup} must be less than max_iter="
-                f"{self.max_iter}: the bound is trained only after the warm-up. Lower "
-                "it, raise max_iter, or use kl_warmup='auto'."
+                f"{type(self).__name__} got kl_warmup={self.kl_warmup}, which must be "
+                f"less than max_iter={self.max_iter}: the bound is trained only after "
+                "the warm-up. Lower it, raise max_iter, or use kl_warmup='auto'."
             )
         return int(self.kl_warmup)
 
     def posterior(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return the distribution of the codes of each row.
+        """Return the posterior distribution of the codes of each row.
 
         Parameters
         ----------
@@ -315,29 +314,29 @@ class VAETransformer(BaseDense):
         Returns
         -------
         mean : ndarray of shape (n_samples, n_components)
-            Means, which `transform` returns.
+            Means of the codes, which `transform` returns too.
         std : ndarray of shape (n_samples, n_components)
-            Standard deviations.
+            Standard deviations of the codes.
         """
         check_is_fitted(self)
         mean, log_variance = self._posterior(self._validate_rows(X))
         return mean, np.exp(0.5 * log_variance)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
-        """Draw new rows: codes from the standard normal prior, decoded.
+        """Draw new rows by decoding codes drawn from the standard normal prior.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows.
+            Number of rows to draw.
         random_state : int, RandomState instance or None, default=None
-            Source of the codes. Pass an int for reproducible rows; `None` takes entropy
-            from the operating system.
+            Source of the codes. Pass an int for reproducible rows. `None` takes fresh
+            entropy from the operating system.
 
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            The decoder's means, without the noise around them.
+            Means of the rows given their codes, without observation noise.
         """
         check_is_fitted(self)
         check_scalar(n_samples, "n_samples", Integral, min_val=1)
@@ -347,22 +346,22 @@ class VAETransformer(BaseDense):
     def elbo(self, X: Any, random_state: Any = None) -> np.ndarray:
         """Return the evidence lower bound of each row.
 
-        It bounds the log-density of the row (the log-probability with the loss
-        "binary_crossentropy") from below, and is estimated with one code drawn from the
-        row's posterior.
+        It is a lower bound on the log-density of the row (on its log-probability for
+        the loss "binary_crossentropy"), estimated with one code drawn from the
+        posterior of the row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
+            Rows to evaluate.
         random_state : int, RandomState instance or None, default=None
-            Source of the codes. Pass an int for a reproducible estimate; `None` takes
-            entropy from the operating system.
+            Source of the codes. Pass an int for a reproducible estimate. `None` takes
+            fresh entropy from the operating system.
 
         Returns
         -------
         bounds : ndarray of shape (n_samples,)
-            In nats, summed over features, in the units of the data.
+            Bounds in nats, summed over the features, for rows in the units of the data.
         """
         check_is_fitted(self)
         X = self._validate_rows(X)
@@ -388,11 +387,11 @@ class VAETransformer(BaseDense):
         """Return the means and the log-variances of the codes."""
         arrays = self._encoder_arrays
         X = X.astype(arrays[0].dtype, copy=False)
-        stack = from_builtins(self._network).encoder
+        stack = self._network.encoder
         log_variance = forward_log_variance(stack, arrays, X)
-        return forward(stack, arrays, X), finite_log_variance(np, log_variance)
+        return forward(stack, arrays, X), clip_log_variance(np, log_variance)
 
-    def _set_additions(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
         mean, log_variance = self._posterior(X)
         self.kl_divergence_ = kl_to_prior(np, mean, log_variance).mean(axis=0)
         self.active_units_ = mean.var(axis=0) > _SMALLEST_ACTIVE_VARIANCE

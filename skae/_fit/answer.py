@@ -1,0 +1,110 @@
+"""Makes the result of a fit: the network in the units of the data, or PCA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skae._fit.acceptance import column_means, pca_errors
+from skae._fit.code_units import CodeUnits, TrainedCodes
+from skae._fit.pca import PrincipalAxes, decompose
+from skae._fit.result import FitResult, mean_curve
+from skae._network.affine import Units
+from skae._network.description import Weights
+from skae._train.config import TrainingResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skae._fit.acceptance import HoldoutComparison
+    from skae._fit.run import Trained
+    from skae._fit.task import FitTask
+
+
+def network_result(
+    task: FitTask, trained: Trained, comparison: HoldoutComparison
+) -> FitResult:
+    """Return the trained network, with its codes in the final units of their kind."""
+    weights = trained.result.weights.astype(np.float64)
+    codes = TrainedCodes(task.plan.network.encoder, weights.encoder, task.Z)
+    units = task.plan.code.final_units(codes, unit_scale(task, trained.axes))
+    return network_result_in(task, trained, comparison, units)
+
+
+def unit_scale(task: FitTask, axes: PrincipalAxes) -> np.ndarray:
+    """Return what a code of unit variance in training stands for afterwards.
+
+    PCA's codes are in the units of the data.
+    """
+    plan = task.plan
+    unit = task.scale if plan.has_linear_output else 1.0
+    if plan.pca_shortcut:
+        return plan.code.unit_scale(axes.unit_scale * unit)
+    return plan.code.unit_scale(np.full(plan.n_components, unit))
+
+
+def network_result_in(
+    task: FitTask,
+    trained: Trained,
+    comparison: HoldoutComparison,
+    units: CodeUnits,
+) -> FitResult:
+    """Return the trained network, with its codes in the given units."""
+    plan, result, dtype = task.plan, trained.result, task.X.dtype
+    weights, nested = plan.code.fold(
+        plan.network,
+        result.weights.astype(np.float64),
+        Units(task.input_units, units.map),
+    )
+    return FitResult(
+        network=plan.network,
+        weights=weights.astype(dtype),
+        mean=task.mean.astype(dtype),
+        scale=task.scale,
+        code_scale=np.ones(plan.n_components) if units.scale is None else units.scale,
+        history={"loss": result.loss, "val_loss": result.val_loss},
+        reconstruction_error=float(comparison.curve[-1]),
+        pca_reconstruction_error=float(comparison.pca_curve[-1]),
+        variance_ratio=plan.code.variance_ratio(comparison),
+        interrupted=result.interrupted,
+        curve=plan.code.curve(comparison.curve),
+        pca_curve=plan.code.curve(comparison.pca_curve),
+        nested=nested and nested.astype(dtype),
+    )
+
+
+def pca_result(
+    task: FitTask,
+    comparison: HoldoutComparison | None = None,
+    trainings: Sequence[TrainingResult] = (),
+) -> FitResult:
+    """Return PCA of all rows, with the record of the trainings it was compared with."""
+    plan, dtype = task.plan, task.X.dtype
+    axes = decompose(task.X).axes(plan.n_components)
+    if comparison is None:
+        curve = column_means(pca_errors(plan, axes, task.rows_of_pca()))
+    else:
+        curve = comparison.pca_curve
+    error = float(curve[-1])
+    # Without a training, history says what PCA leaves, in the units of training.
+    trainings = trainings or [TrainingResult(Weights([], []), [error / task.scale**2])]
+    network, weights, code_scale = plan.code.pca(axes)
+    return FitResult(
+        network=network,
+        weights=weights.astype(dtype),
+        mean=task.mean.astype(dtype),
+        scale=task.scale,
+        code_scale=code_scale,
+        history={
+            "loss": mean_curve([training.loss for training in trainings]),
+            "val_loss": mean_curve([training.val_loss for training in trainings]),
+        },
+        reconstruction_error=error,
+        pca_reconstruction_error=error,
+        used_network=False,
+        variance_ratio=axes.variance_ratio,
+        interrupted=trainings[-1].interrupted,
+        curve=plan.code.curve(curve),
+        pca_curve=plan.code.curve(curve),
+    )

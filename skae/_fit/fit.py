@@ -1,0 +1,57 @@
+"""Fits a network to rows, or finds that PCA serves better."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skae._fit.answer import network_result_in, pca_result, unit_scale
+from skae._fit.n_components import fit_n_components
+from skae._fit.run import Regime, compare_run, train
+from skae._fit.task import FitTask
+from skae._fit.trials import is_accepted, too_few_rows, trained_network, try_network
+from skae._utils.threads import one_blas_thread_if_small
+
+if TYPE_CHECKING:
+    from skae._fit.plan import FitPlan
+    from skae._fit.result import FitResult
+    from skae._fit.rows import TrainingRows
+
+
+def fit_network(
+    plan: FitPlan, rows: TrainingRows, previous: FitResult | None
+) -> FitResult:
+    """Fit the network to the rows, or find that PCA serves better.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    rows : TrainingRows
+    previous : FitResult or None
+        A fit of the same network to go on from.
+    """
+    with one_blas_thread_if_small(rows.X.size * rows.X.shape[1]):
+        task = FitTask(plan, rows)
+        if plan.variance_target is not None:
+            return fit_n_components(task, plan.variance_target)
+        if too_few_rows(task):
+            return pca_result(task)
+        trial = try_network(task, previous)
+        if not is_accepted(task, trial):
+            return pca_result(task, trial.comparison, trial.trainings)
+        return trained_network(task, trial)
+
+
+def update_network(
+    plan: FitPlan, rows: TrainingRows, previous: FitResult | None
+) -> FitResult:
+    """Train for one epoch on the rows, holding nothing out.
+
+    Mean, scale and units of the codes stay those of the `previous` fit if given.
+    """
+    units = None if previous is None else (previous.mean, previous.scale)
+    task = FitTask(plan, rows, units)
+    trained = train(task, task.all_rows, Regime(one_epoch=True), previous)
+    comparison = compare_run(task, task.all_rows, trained)
+    codes = plan.code.block_units(unit_scale(task, trained.axes), previous)
+    result = network_result_in(task, trained, comparison, codes)
+    return result if previous is None else previous.continued_by(result)

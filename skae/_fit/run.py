@@ -1,0 +1,212 @@
+"""One training of a fit: its configuration, its start, and its result."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skae._fit.acceptance import HoldoutComparison, compare
+from skae._fit.starts import linear_start, random_weights
+from skae._network.affine import Units, change_units
+from skae._network.description import Weights
+from skae._train.config import (
+    DivergenceError,
+    EarlyStopping,
+    GraphKey,
+    TrainingConfig,
+    TrainingRows,
+)
+from skae._utils.tensorflow_import import import_with_tensorflow
+
+if TYPE_CHECKING:
+    from skae._fit.pca import PrincipalAxes
+    from skae._fit.plan import FitPlan
+    from skae._fit.result import FitResult
+    from skae._fit.task import FitTask
+    from skae._train.config import Split, TrainingResult
+
+# The constants below are judged by `python -m benchmarks full --only quality`.
+
+# A network that starts at PCA trains with smoothing noise on its inputs, in multiples
+# of the root mean squared error that PCA leaves. Noise smooths like a kernel (Bishop,
+# 1995, "Training with noise is equivalent to Tikhonov regularization"), so like a
+# kernel's width it shrinks as rows are added: the multiple is 1 at this many rows. The
+# kind of code caps it for few rows.
+_ROWS_OF_UNIT_NOISE = 300
+
+# The kernels of such a network decay by this multiple of the learning rate each step.
+_WEIGHT_DECAY = 0.1
+
+# Shares of the schedule after which networks of few rows are compared: few rows are
+# soon learnt by heart.
+_SNAPSHOT_SHARES = (0.125, 0.25, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How one training of a fit differs from the others of the same fit.
+
+    Attributes
+    ----------
+    snapshot_epochs : tuple of int
+        As in `TrainingConfig`.
+    stop_early : bool
+        Whether held-out rows stop training, if there are any.
+    one_epoch : bool
+        Whether there is a single epoch at a constant rate, without warm-ups.
+    fold : int or None
+        Number of the fold, which gets an order of rows and noise of its own.
+    """
+
+    snapshot_epochs: tuple[int, ...] = ()
+    stop_early: bool = False
+    one_epoch: bool = False
+    fold: int | None = None
+
+
+class Trained(NamedTuple):
+    """A trained network, as trained, and PCA of the same rows."""
+
+    result: TrainingResult
+    axes: PrincipalAxes
+
+
+class Run(NamedTuple):
+    """A training on some of the rows, and its comparison with PCA on the others."""
+
+    split: Split
+    trained: Trained
+    comparison: HoldoutComparison
+
+
+def snapshot_epochs(plan: FitPlan, n_rows: int) -> tuple[int, ...]:
+    """Return the epochs at which networks of few rows are compared.
+
+    All lie after the warm-up of the code's term.
+    """
+    warmup = plan.code.training(plan, n_rows).warmup
+    epochs = {ceil(share * plan.max_iter) for share in _SNAPSHOT_SHARES}
+    return tuple(sorted(epoch for epoch in epochs if epoch > warmup))
+
+
+def run(
+    task: FitTask, split: Split, regime: Regime, previous: FitResult | None = None
+) -> list[Run]:
+    """Train once, and compare the weights of each snapshot, or the final ones."""
+    result, axes = train(task, split, regime, previous)
+    runs = []
+    for weights in result.snapshots or [result.weights]:
+        trained = Trained(replace(result, weights=weights), axes)
+        runs.append(Run(split, trained, compare_run(task, split, trained)))
+    return runs
+
+
+def compare_run(task: FitTask, split: Split, trained: Trained) -> HoldoutComparison:
+    """Compare a trained network with PCA on the held-out rows, or else on all."""
+    result, axes = trained
+    return compare(task.plan, result.weights, axes, task.comparison_rows(split))
+
+
+def train(
+    task: FitTask, split: Split, regime: Regime, previous: FitResult | None = None
+) -> Trained:
+    """Train on some of the rows, from the weights of the previous fit if given.
+
+    Raises
+    ------
+    ValueError
+        If the loss is not finite from the start.
+    """
+    plan = task.plan
+    axes = task.axes(split)
+    start = _start(plan, axes) if previous is None else _resumed(task, previous)
+    config = _configuration(task, split, axes, regime)
+    loop = import_with_tensorflow("skae._train.loop")
+    inputs = task.corrupted(split) if len(split.held_out) else None
+    data = TrainingRows(task.Z, inputs)
+    try:
+        result = loop.train(_graph_key(plan), config, data, split, start)
+    except DivergenceError:
+        raise ValueError(plan.diverged()) from None
+    if result.diverged:
+        warnings.warn(
+            f"{plan.diverged()} The best weights before epoch {len(result.loss) + 1} "
+            "are used.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Trained(result, axes)
+
+
+def _graph_key(plan: FitPlan) -> GraphKey:
+    return GraphKey(
+        network=plan.code.trained_network(plan.network),
+        objective=plan.code.objective(plan),
+        batch_size=plan.code.batch_size(plan.batch_size),
+        smoothing=plan.pca_shortcut,
+        corruption=plan.corruption,
+    )
+
+
+def _configuration(
+    task: FitTask, split: Split, axes: PrincipalAxes, regime: Regime
+) -> TrainingConfig:
+    plan = task.plan
+    code = plan.code.training(plan, len(task.X))
+    stopping = None
+    if regime.stop_early and len(split.held_out):
+        stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, code.patience_start)
+    one_epoch, fold = regime.one_epoch, regime.fold
+    return TrainingConfig(
+        learning_rate=(1.0 if one_epoch else code.rate_factor) * plan.learning_rate,
+        n_epochs=1 if one_epoch else plan.max_iter,
+        decaying=not one_epoch,
+        smoothing_noise=_smoothing_noise(plan, len(split.train), axes),
+        corruption=task.corruption_values(split),
+        weight_decay=_WEIGHT_DECAY if plan.pca_shortcut else 0.0,
+        alpha=plan.alpha,
+        stopping=stopping,
+        seed=(plan.seeds.training,) if fold is None else (plan.seeds.training, fold),
+        min_steps=1 if one_epoch else plan.min_steps,
+        term_weight=code.term_weight,
+        warmup=0 if one_epoch else code.warmup,
+        target_rate=code.target_rate,
+        early_code_gradient=1.0 if one_epoch else code.early_code_gradient,
+        snapshot_epochs=regime.snapshot_epochs,
+        verbose=plan.verbose,
+    )
+
+
+def _smoothing_noise(plan: FitPlan, n_rows: int, axes: PrincipalAxes) -> float:
+    if not plan.pca_shortcut:
+        return 0.0
+    multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)
+    return plan.code.smoothing_noise(multiple, axes.error)
+
+
+def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:
+    seed = plan.seeds.initialization
+    if plan.pca_shortcut:
+        weights = plan.code.pca_start(plan.network, axes, seed)
+    else:
+        weights = random_weights(plan.network, seed)
+    return plan.code.trained_weights(plan.network, weights)
+
+
+def _resumed(task: FitTask, previous: FitResult) -> Weights:
+    """Return the weights of the previous fit in the units of this training."""
+    plan = task.plan
+    units = Units(task.input_units, plan.code.resumed_map(previous))
+    weights = change_units(
+        previous.network, previous.weights.astype(np.float64), units.inverse()
+    )
+    if previous.network != plan.network:
+        weights = linear_start(plan.network, weights, plan.seeds.initialization)
+    weights = plan.code.trained_weights(plan.network, weights)
+    decoder = plan.code.resumed_decoder(plan.network, previous, task.input_units)
+    return weights if decoder is None else Weights(weights.encoder, decoder)

@@ -1,0 +1,170 @@
+"""The task of a fit: its plan, its rows in both units, and PCA of its splits."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from skae._fit.pca import decompose
+from skae._network.affine import Affine, MappedRows
+from skae._train.config import Split
+from skae._train.corruption import CorruptionValues, NumpyDraws, RowsToCorrupt
+from skae._utils.blocks import row_blocks, row_slices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from skae._fit.pca import Decomposition, PrincipalAxes
+    from skae._fit.plan import FitPlan
+    from skae._fit.rows import TrainingRows
+    from skae._utils.blocks import RowSource
+
+# Rows with at most this many values are brought into the units of training once, and
+# not at each epoch anew.
+_FEW_VALUES = 2**22
+
+
+class ComparisonRows(NamedTuple):
+    """Rows to compare reconstructions on.
+
+    Attributes
+    ----------
+    targets, inputs : ndarray of shape (n_rows, n_features)
+    unit : float
+        What a squared error of 1 is in the squared units of the data.
+    """
+
+    targets: np.ndarray
+    inputs: np.ndarray
+    unit: float
+
+
+class FitTask:
+    """What a fit works on.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    rows : TrainingRows
+    units : tuple of (ndarray of shape (n_features,), float) or None
+        Mean and scale of an earlier fit, in whose units to train; `None` for those of
+        the rows.
+
+    Attributes
+    ----------
+    plan, rows
+        As given.
+    X : ndarray of shape (n_samples, n_features)
+        The rows in the units of the data.
+    Z : RowSource of shape (n_samples, n_features), float32
+        The rows in the units of training.
+    mean, scale : ndarray of shape (n_features,) and float
+        Between the two units.
+    input_units : Affine or None
+        The map from the units of training to those of the data; `None` if they are the
+        same, as they must be with a nonlinear output.
+    all_rows : Split
+        The split that holds out nothing.
+    """
+
+    def __init__(
+        self,
+        plan: FitPlan,
+        rows: TrainingRows,
+        units: tuple[np.ndarray, float] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.rows = rows
+        self.X = rows.X
+        self.mean, self.scale = units or rows.mean_and_scale
+        self.input_units = self._input_units()
+        to_training = self.input_units and self.input_units.inverse()
+        self.Z: RowSource = MappedRows(self.X, to_training)
+        if self.X.size <= _FEW_VALUES:
+            self.Z = np.concatenate([*row_blocks(self.Z)])
+        indices = np.arange(len(self.X), dtype=np.int32)
+        self.all_rows = Split(indices, indices[:0])
+        self._pca: dict[Split, Decomposition] = {}
+
+    def _input_units(self) -> Affine | None:
+        """Return the map from the units of training to those of the data.
+
+        Features are never scaled one by one, as that would change what PCA minimises.
+        They are not centred before a convolution, which pads images with zeros.
+        """
+        if not self.plan.has_linear_output:
+            return None
+        is_dense = self.plan.network.is_dense
+        return Affine(self.scale, self.mean if is_dense else np.zeros_like(self.mean))
+
+    def with_plan(self, plan: FitPlan) -> FitTask:
+        """Return the task with another plan, for the same rows in the same units."""
+        task = copy(self)
+        task.plan = plan
+        return task
+
+    def axes(self, split: Split) -> PrincipalAxes:
+        """Return PCA of the rows to train on, in the units of training."""
+        if split not in self._pca:
+            self._pca[split] = decompose(self.Z, exact=False, rows=split.train)
+        return self._pca[split].axes(self.plan.n_components)
+
+    def squared_unit(self) -> float:
+        """Return what a squared error of 1 in training is in the data's units."""
+        return self.scale**2 if self.plan.has_linear_output else 1.0
+
+    def corruption_values(self, split: Split) -> CorruptionValues:
+        """Return the values of the corruption in the units of training."""
+        plan = self.plan
+
+        def rows() -> RowsToCorrupt:
+            zero = np.zeros(self.Z.shape[1])
+            if self.input_units is not None:
+                zero = self.input_units.inverse()(zero)
+            return RowsToCorrupt(self.Z, split.train, zero)
+
+        unit = 1.0 if plan.has_linear_output else self.scale
+        return plan.corruption.values(plan.noise_level, unit, rows)
+
+    def corrupted(self, split: Split) -> np.ndarray | None:
+        """Return the rows to compare on, always with the same corruption.
+
+        Without corruption it is `None`: the rows are their own inputs.
+        """
+        corruption = self.plan.corruption
+        if not corruption.is_active:
+            return None
+        draws = NumpyDraws(
+            self.corruption_values(split),
+            np.random.default_rng(self.plan.seeds.validation),
+            lambda: self.Z[split.train],
+        )
+        corrupted: np.ndarray = corruption.apply(np, self.Z[split.compared], draws)
+        return corrupted
+
+    def comparison_rows(self, split: Split) -> Iterator[ComparisonRows]:
+        """Yield the held-out rows, or else the training rows, block by block."""
+        unit = self.squared_unit()
+        targets = row_blocks(self.Z, split.compared)
+        corrupted = self.corrupted(split)
+        if corrupted is None:
+            for block in targets:
+                yield ComparisonRows(block, block, unit)
+            return
+        for block, inputs in zip(targets, row_blocks(corrupted), strict=True):
+            yield ComparisonRows(block, inputs, unit)
+
+    def rows_of_pca(self) -> Iterator[ComparisonRows]:
+        """Yield all rows and their inputs, block by block, in the units of the data.
+
+        PCA is compared on them if it is the result, and so the output is linear.
+        """
+        corrupted = self.corrupted(self.all_rows)
+        for rows in row_slices(*self.X.shape):
+            targets = inputs = self.X[rows]
+            if corrupted is not None:
+                assert self.input_units is not None
+                inputs = self.input_units(corrupted[rows])
+            yield ComparisonRows(targets, inputs, 1.0)

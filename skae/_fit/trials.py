@@ -1,0 +1,137 @@
+"""Trials of a network: a hold-out for many rows, cross-validation for few."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skae._fit.acceptance import HoldoutComparison, pooled
+from skae._fit.answer import network_result
+from skae._fit.result import mean_curve
+from skae._fit.run import Regime, Run, run, snapshot_epochs, train
+from skae._train.config import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from skae._fit.result import FitResult
+    from skae._fit.task import FitTask
+    from skae._train.config import TrainingResult
+
+# The constants below are judged by `python -m benchmarks full --only quality`.
+
+# Fewer rows than this cannot show that a network beats PCA.
+_MIN_ROWS = 50
+
+# For fewer rows than this a single hold-out says too little. In cross-validation every
+# row is held out once, and an accepted network is trained anew on all rows, up to the
+# snapshot that was best for the held-out rows.
+_CROSS_VALIDATED_ROWS = 1000
+_N_FOLDS = 5
+
+
+class Trial:
+    """Validation of a candidate network: one hold-out run, or one run for each fold.
+
+    Attributes
+    ----------
+    runs : list of Run
+    n_epochs : int or None
+        After folds, the number of epochs to train a network on all rows for. After a
+        single run, whose network is the candidate itself, it is `None`.
+    """
+
+    def __init__(self, runs: Sequence[Run], n_epochs: int | None = None) -> None:
+        self.runs = list(runs)
+        self.n_epochs = n_epochs
+
+    @cached_property
+    def comparison(self) -> HoldoutComparison:
+        return pooled([run.comparison for run in self.runs])
+
+    @property
+    def trainings(self) -> list[TrainingResult]:
+        return [run.trained.result for run in self.runs]
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self.trainings[-1].interrupted
+
+
+def too_few_rows(task: FitTask) -> bool:
+    """Tell whether the result is PCA without a trial."""
+    return task.plan.may_return_pca and len(task.X) < _MIN_ROWS
+
+
+def is_accepted(task: FitTask, trial: Trial) -> bool:
+    """Tell whether the network is kept rather than PCA."""
+    return not task.plan.may_return_pca or trial.comparison.is_accepted
+
+
+def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
+    """Train, and compare with PCA on held-out rows, if any are held out."""
+    few = task.plan.may_return_pca and len(task.X) < _CROSS_VALIDATED_ROWS
+    if few and previous is None:
+        return _cross_validate(task)
+    split = _hold_out(task) if task.plan.early_stopping else task.all_rows
+    return Trial(run(task, split, Regime(stop_early=True), previous))
+
+
+def _cross_validate(task: FitTask) -> Trial:
+    """Hold out each row once, and return the trial of the best snapshot."""
+    epochs = snapshot_epochs(task.plan, len(task.X))
+    folds: list[list[Run]] = []
+    for fold, split in enumerate(_folds(task), start=1):
+        folds.append(run(task, split, Regime(epochs, fold=fold)))
+        trials = trials_of_snapshots(folds, epochs)
+        if trials[-1].was_interrupted:
+            raise KeyboardInterrupt
+        if all(trial.comparison.is_clearly_worse for trial in trials):
+            break
+    return best(trials)
+
+
+def trials_of_snapshots(folds: list[list[Run]], epochs: tuple[int, ...]) -> list[Trial]:
+    """Return the trial of each snapshot, or of the only run if there are none."""
+    return [*map(Trial, zip(*folds, strict=True), epochs or [None])]
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """Return the trial with the largest gain over PCA."""
+    return max(trials, key=lambda trial: trial.comparison.gain)
+
+
+def _hold_out(task: FitTask) -> Split:
+    n_samples = len(task.X)
+    n_held_out = max(2, int(np.ceil(task.plan.validation_fraction * n_samples)))
+    # Of two rows, one is left to train on.
+    held_out, train_rows = np.split(_shuffled(task), [min(n_held_out, n_samples - 1)])
+    return Split(train_rows, held_out)
+
+
+def _folds(task: FitTask) -> Iterator[Split]:
+    order = _shuffled(task)
+    for held_out in np.array_split(order, _N_FOLDS):
+        yield Split(np.setdiff1d(order, held_out), held_out)
+
+
+def _shuffled(task: FitTask) -> np.ndarray:
+    rng = np.random.default_rng(task.plan.seeds.split)
+    return rng.permutation(task.all_rows.train)
+
+
+def trained_network(
+    task: FitTask, trial: Trial, previous: FitResult | None = None
+) -> FitResult:
+    """Return the network of the trial, or after folds one trained on all rows.
+
+    That one starts from the weights of the `previous` fit if given.
+    """
+    if trial.n_epochs is None:
+        return network_result(task, trial.runs[0].trained, trial.comparison)
+    trained = train(task, task.all_rows, Regime((trial.n_epochs,)), previous)
+    val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
+    trained.result.val_loss[:] = mean_curve(val_losses)
+    return network_result(task, trained, trial.comparison)

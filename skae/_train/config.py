@@ -1,0 +1,180 @@
+"""The values that a training is called with, and the one that it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from skae._train.corruption import (
+    NO_CORRUPTION,
+    NO_VALUES,
+    Corruption,
+    CorruptionValues,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skae._network.description import Network, Weights
+    from skae._train.objectives import Objective
+    from skae._utils.blocks import RowSource
+
+
+@dataclass(frozen=True)
+class GraphKey:
+    """Everything that shapes the compiled graph: the key under which it is cached.
+
+    Attributes
+    ----------
+    network : Network
+    objective : Objective
+    batch_size : int
+    smoothing : bool
+        Whether Gaussian noise is added to the inputs, whatever the corruption.
+    corruption : Corruption
+    """
+
+    network: Network
+    objective: Objective
+    batch_size: int
+    smoothing: bool
+    corruption: Corruption = NO_CORRUPTION
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When to stop; the epoch with the lowest validation loss is kept.
+
+    Attributes
+    ----------
+    patience : int
+        Number of consecutive epochs without improvement before training stops.
+    tol : float
+        Smallest relative decrease of the validation loss that counts as improvement.
+    start : int
+        Number of epochs before patience begins.
+    """
+
+    patience: int
+    tol: float
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train: all values that may change without compiling anew.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Peak of the schedule, or its constant value.
+    n_epochs : int
+        Length of the schedule, and the number of epochs unless training ends early.
+    decaying : bool
+        Whether the rate warms up and decays to zero, or is constant.
+    smoothing_noise : float
+        Standard deviation of the Gaussian noise on the inputs, for graphs with
+        `smoothing`. The targets have none.
+    corruption : CorruptionValues
+        Strength and replacement values of the corruption of the inputs.
+    weight_decay : float
+        Decoupled decay of the kernels, in multiples of the learning rate.
+    alpha : float
+        Weight of the L2 penalty on the kernels.
+    stopping : EarlyStopping or None
+        Rule that watches the held-out rows to stop and to choose an epoch; `None` keeps
+        the last epoch.
+    seed : tuple of int
+        Source of the shuffles and of the noise.
+    min_steps : int
+        Minimum number of batches in an epoch, if there are as many rows.
+    term_weight : float
+        Weight of the objective's second term, for objectives that have one.
+    warmup : int
+        Number of epochs in which that weight grows from zero.
+    target_rate : float
+        Mean activation that a sparsity penalty compares the codes with.
+    early_code_gradient : float
+        For nested codes, the factor at the first epoch of the gradient that a code gets
+        from cuts beyond its own level; it grows to 1 over the epochs.
+    snapshot_epochs : tuple of int
+        Epochs at which the weights are kept, in increasing order; training ends with
+        the last one. `()` stands for the whole schedule. Before the end of the schedule
+        rates are still high, so a snapshot is the mean of the weights over the second
+        half of the epochs before it, without the epochs up to the previous snapshot and
+        without those of the `warmup`.
+    verbose : bool
+        Whether every epoch is logged.
+    """
+
+    learning_rate: float
+    n_epochs: int
+    decaying: bool = True
+    smoothing_noise: float = 0.0
+    corruption: CorruptionValues = NO_VALUES
+    weight_decay: float = 0.0
+    alpha: float = 0.0
+    stopping: EarlyStopping | None = None
+    seed: tuple[int, ...] = (0,)
+    min_steps: int = 1
+    term_weight: float = 0.0
+    warmup: int = 0
+    target_rate: float = 0.5
+    early_code_gradient: float = 1.0
+    snapshot_epochs: tuple[int, ...] = ()
+    verbose: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices (int32) of the rows to train on and of the held-out rows, if any."""
+
+    train: np.ndarray
+    held_out: np.ndarray
+
+    @property
+    def compared(self) -> np.ndarray:
+        """Indices of the rows to compare on: held-out rows, else the training rows."""
+        return self.held_out if len(self.held_out) else self.train
+
+
+class TrainingRows(NamedTuple):
+    """The rows to reconstruct, and the inputs of the held-out ones.
+
+    Attributes
+    ----------
+    X : RowSource of shape (n_samples, n_features), float32
+    held_out_inputs : ndarray of shape (n_held_out, n_features), float32, or None
+        `None` if held-out rows are reconstructed from themselves.
+    """
+
+    X: RowSource
+    held_out_inputs: np.ndarray | None = None
+
+
+@dataclass
+class TrainingResult:
+    """The outcome of a training.
+
+    Attributes
+    ----------
+    weights : Weights
+    loss, val_loss : list of float
+        One value for each epoch. Without held-out rows `val_loss` stays empty.
+    diverged, interrupted : bool
+        Whether a non-finite loss or the user ended training early.
+    snapshots : list of Weights
+        The weights at each of the snapshot epochs; the last weights that were kept
+        stand in for epochs that were not reached.
+    """
+
+    weights: Weights
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    diverged: bool = False
+    interrupted: bool = False
+    snapshots: list[Weights] = field(default_factory=list)
+
+
+class DivergenceError(ValueError):
+    """The loss was not finite before any epoch had a finite loss."""

@@ -1,0 +1,107 @@
+"""Sums over rows, block by block, so that all rows are never copied at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Values in a block: few enough for the processor's cache, and enough for a matrix
+# product to be shared among the processors.
+_BLOCK_SIZE = 2**16
+
+
+class RowSource(Protocol):
+    """Rows that are read by index, as from an array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+    def take(self, indices: Any, axis: Any, out: Any, mode: Any) -> Any: ...
+
+
+class Moments(NamedTuple):
+    """Moments of two sets of values, paired row by row.
+
+    Attributes
+    ----------
+    n_rows : int
+    means : tuple of two ndarray
+    scatter : ndarray of shape (n_values, n_other_values)
+        Sums of the products of deviations from the means.
+    """
+
+    n_rows: int
+    means: tuple[np.ndarray, np.ndarray]
+    scatter: np.ndarray
+
+
+def row_slices(n_rows: int, n_features: int) -> list[slice]:
+    """Return the slices that divide the rows into blocks."""
+    length = max(1, _BLOCK_SIZE // max(n_features, 1))
+    return [
+        slice(begin, min(begin + length, n_rows)) for begin in range(0, n_rows, length)
+    ]
+
+
+def row_blocks(X: RowSource, rows: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Yield the rows of `X`, or those at the given indices, block by block."""
+    for block in row_slices(len(X) if rows is None else len(rows), X.shape[1]):
+        yield X[block if rows is None else rows[block]]
+
+
+def copy_rows(X: RowSource, rows: np.ndarray, target: np.ndarray) -> None:
+    """Copy the rows at the given indices into the memory of `target`."""
+    for block in row_slices(len(rows), X.shape[1]):
+        # Mode "raise" would copy twice.
+        X.take(rows[block], axis=0, out=target[block], mode="clip")
+
+
+def moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Moments:
+    """Return the moments of pairs of blocks, in double precision.
+
+    Blocks are combined as in Chan, Golub & LeVeque (1983), "Algorithms for computing
+    the sample variance", which loses no digits to a large mean.
+    """
+    total: Moments | None = None
+    for block in blocks:
+        first, second = (values.astype(np.float64, copy=False) for values in block)
+        means = (first.mean(axis=0), second.mean(axis=0))
+        scatter = (first - means[0]).T @ (second - means[1])
+        part = Moments(len(first), means, scatter)
+        total = part if total is None else _combined(total, part)
+    assert total is not None
+    return total
+
+
+def _combined(a: Moments, b: Moments) -> Moments:
+    n_rows = a.n_rows + b.n_rows
+    first, second = b.means[0] - a.means[0], b.means[1] - a.means[1]
+    means = (
+        a.means[0] + first * b.n_rows / n_rows,
+        a.means[1] + second * b.n_rows / n_rows,
+    )
+    between = np.outer(first, second) * (a.n_rows * b.n_rows / n_rows)
+    return Moments(n_rows, means, a.scatter + b.scatter + between)
+
+
+def mean_and_variance(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the variance of each column, in double precision."""
+    mean = X.mean(axis=0, dtype=np.float64)
+    squares: Any = 0
+    for block in row_slices(*X.shape):
+        squares = squares + ((X[block] - mean) ** 2).sum(axis=0)
+    return mean, squares / len(X)
+
+
+def extremes(X: RowSource, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the minimum and the maximum of each column over the given rows."""
+    lowest, highest = zip(
+        *[(block.min(axis=0), block.max(axis=0)) for block in row_blocks(X, rows)],
+        strict=True,
+    )
+    return np.min(lowest, axis=0), np.max(highest, axis=0)
