@@ -361,16 +361,18 @@ class BaseAutoencoder(
             show_progress()
         self._check_range(rows.X)
         is_auto = isinstance(self.batch_size, str)
-        n_components = self._n_codes(rows, start)
         corruption, noise_level = self._corruption()
+        pca_shortcut = self._starts_at_pca()
+        n_components = self._n_codes(rows, start)
         return FitPlan(
             estimator=type(self).__name__,
-            network=self._describe_network(rows.X.shape[1], n_components),
             code=self._code(start),
+            variance_target=self._variance_target(start),
+            network=self._describe_network(rows.X.shape[1], n_components),
             loss=self.loss,
             batch_size=self._auto_batch_size if is_auto else int(self.batch_size),
             min_steps=self._auto_min_steps if is_auto else 1,
-            pca_shortcut=self._starts_at_pca(),
+            pca_shortcut=pca_shortcut,
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),
             n_iter_no_change=int(self.n_iter_no_change),
@@ -382,7 +384,6 @@ class BaseAutoencoder(
             seeds=draw_seeds(self.random_state),
             corruption=corruption,
             noise_level=noise_level,
-            variance_target=self._variance_target(start),
         )
 
     def _hidden_layer_sizes(self, auto: tuple[int, ...]) -> tuple[int, ...]:

@@ -322,8 +322,8 @@ class ConvAE(BaseAutoencoder):
         if not 1 <= len(shape) <= 3 or prod(shape) != n_features:
             raise ValueError(
                 f"The image_shape={self.image_shape!r} of {name} does not fit X with "
-                f"{n_features} features: expected (height, width), (height, width, channels) or "
-                "(length,), whose product is the number of features."
+                f"{n_features} features: expected (height, width), (height, width, "
+                "channels) or (length,), whose product is the number of features."
             )
         return shape
 

@@ -389,12 +389,8 @@ class DenseAE(BaseDense):
         copy._set_result(result.truncated(int(n_components)))
         return copy
 
-    @property
-    def _is_int(self) -> bool:
-        return isinstance(self.n_components, Integral)
-
     def _n_codes(self, rows: TrainingRows, start: Start) -> int:
-        if self._is_int:
+        if isinstance(self.n_components, Integral):
             return int(self.n_components)
         if start is Start.RESUMED:
             if self.n_components != self._fitted_n_components:
@@ -409,20 +405,19 @@ class DenseAE(BaseDense):
         return n_components_to_train(rows, self.n_components)
 
     def _variance_target(self, start: Start) -> float | str | None:
-        chooses = start is Start.FRESH and not self._is_int
-        return self.n_components if chooses else None
+        is_given = isinstance(self.n_components, Integral)
+        return None if is_given or start is not Start.FRESH else self.n_components
 
     def _code(self, start: Start) -> Code:
+        is_given = isinstance(self.n_components, Integral)
+        is_nested = bool(self.ordered) if is_given else start is Start.FRESH
         if self.whiten:
             self._check_linear_code("whiten=True")
-        chooses = self._variance_target(start) is not None
-        if chooses:
-            self._check_linear_code("n_components as a share or 'auto'")
-        if self._is_int and self.ordered:
-            self._check_linear_code("ordered=True")
+        if is_nested:
+            asks = "ordered=True" if is_given else "n_components as a share or 'auto'"
+            self._check_linear_code(asks)
         if self.code_activation != "linear":
             return Code()
-        is_nested = chooses or (self._is_int and self.ordered)
         return (NestedCode if is_nested else PrincipalCode)(bool(self.whiten))
 
     def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:

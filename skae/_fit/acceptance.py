@@ -9,7 +9,7 @@ import numpy as np
 from skae._network.losses import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from skae._fit.pca import PrincipalAxes
     from skae._fit.plan import FitPlan
@@ -134,10 +134,10 @@ def _compare_block(
     network = plan.code.trained_network(plan.network)
     # The network may have diverged, which is found and reported below.
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = [*plan.code.reconstructions(network, weights, rows.inputs)]
+        outputs = plan.code.reconstructions(network, weights, rows.inputs)
     if not all(np.isfinite(output).all() for output in outputs):
         raise ValueError(plan.diverged())
-    pca_outputs = [*_pca_reconstructions(plan, axes, rows.inputs)]
+    pca_outputs = _pca_reconstructions(plan, axes, rows.inputs)
     return HoldoutComparison(
         _squared_errors(rows, outputs),
         _squared_errors(rows, pca_outputs),
@@ -167,9 +167,9 @@ def pca_errors(
 
 def _pca_reconstructions(
     plan: FitPlan, axes: PrincipalAxes, inputs: np.ndarray
-) -> Iterator[np.ndarray]:
-    for cut in plan.code.cuts(plan.n_components):
-        yield axes.reconstruct(inputs, cut)
+) -> list[np.ndarray]:
+    cuts = plan.code.cuts(plan.n_components)
+    return [axes.reconstruct(inputs, cut) for cut in cuts]
 
 
 def _squared_errors(rows: ComparisonRows, outputs: Iterable[np.ndarray]) -> np.ndarray:

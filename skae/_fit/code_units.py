@@ -17,8 +17,6 @@ from skae._network.numpy_interpreter import forward, forward_log_variance
 from skae._utils.blocks import moments, row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from skae._network.description import Arrays, Stack
     from skae._utils.blocks import RowSource
 
@@ -60,7 +58,7 @@ class CodeMoments(NamedTuple):
         """Return the moments of the mapped codes."""
         matrix = np.asarray(affine.matrix)
         return CodeMoments(
-            affine(self.mean),
+            self.mean @ matrix + affine.shift,
             matrix.T @ self.covariance @ matrix,
             self.loadings @ matrix,
         )
@@ -98,13 +96,12 @@ class TrainedCodes:
     def moments(self) -> CodeMoments:
         """Return the moments of the codes and of their products with the features."""
 
-        def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for block in row_blocks(self._rows):
-                Z = block.astype(np.float64)
-                codes = forward(self._encoder, self._arrays, Z)
-                yield codes, np.hstack([codes, Z])
+        def codes_and_features(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            Z = block.astype(np.float64)
+            codes = forward(self._encoder, self._arrays, Z)
+            return codes, np.hstack([codes, Z])
 
-        found = moments(pairs())
+        found = moments(self._rows, pair=codes_and_features)
         n_components = len(found.means[0])
         own, others = np.hsplit(found.scatter, [n_components])
         return CodeMoments(found.means[0], own / max(found.n_rows - 1, 1), others.T)

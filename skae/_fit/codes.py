@@ -32,8 +32,6 @@ from skae._network.numpy_interpreter import forward
 from skae._utils.tensorflow_import import import_with_tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from skae._fit.acceptance import HoldoutComparison
     from skae._fit.code_units import TrainedCodes
     from skae._fit.pca import PrincipalAxes
@@ -106,8 +104,10 @@ class Code:
     decoded.
     """
 
-    #: Whether PCA's codes are of this kind, so that PCA may be the result.
-    may_be_pca = False
+    @property
+    def may_be_pca(self) -> bool:
+        """Whether PCA's codes are of this kind, so that PCA may be the result."""
+        return False
 
     # --- How it starts ---
 
@@ -167,10 +167,10 @@ class Code:
 
     def reconstructions(
         self, network: Network, weights: Weights, inputs: np.ndarray
-    ) -> Iterator[np.ndarray]:
-        """Yield the reconstruction at each of the cuts, by the trained network."""
+    ) -> list[np.ndarray]:
+        """Return the reconstruction at each of the cuts, by the trained network."""
         codes = forward(network.encoder, weights.encoder, inputs)
-        yield forward(network.decoder, weights.decoder, codes)
+        return [forward(network.decoder, weights.decoder, codes)]
 
     # --- What its final units are ---
 
@@ -221,7 +221,10 @@ class PrincipalCode(Code):
     """
 
     whiten: bool = False
-    may_be_pca = True
+
+    @property
+    def may_be_pca(self) -> bool:
+        return True
 
     def resumed_map(self, previous: FitResult) -> Affine | None:
         return previous.code_map
@@ -269,9 +272,8 @@ class NestedCode(PrincipalCode):
         arrays = [array.astype(np.float64) for array in previous.nested.arrays]
         if units is None:
             return arrays
-        return fold_after(
-            units.inverse(), self.trained_network(network).decoder, arrays
-        )
+        decoder = self.trained_network(network).decoder
+        return fold_after(units.inverse(), decoder, decoder.split(arrays)).joined()
 
     def objective(self, plan: FitPlan) -> Objective:
         return _objectives().NestedReconstruction(plan.loss, plan.n_components)
@@ -294,12 +296,14 @@ class NestedCode(PrincipalCode):
 
     def reconstructions(
         self, network: Network, weights: Weights, inputs: np.ndarray
-    ) -> Iterator[np.ndarray]:
+    ) -> list[np.ndarray]:
         codes = forward(network.encoder, weights.encoder, inputs)
         n_components = network.encoder.n_outputs
+        outputs = []
         for cut in self.cuts(n_components):
             decoder = decoder_at(network.decoder, weights.decoder, n_components, cut)
-            yield forward(*decoder, codes[:, :cut])
+            outputs.append(forward(*decoder, codes[:, :cut]))
+        return outputs
 
     def final_units(self, codes: TrainedCodes, unit_scale: np.ndarray) -> CodeUnits:
         moments = codes.moments()
@@ -399,8 +403,8 @@ class VariationalCode(Code):
     warmup: int
 
     @property
-    def may_be_pca(self) -> bool:  # type: ignore[override]
-        """Whether beta is at most 1: more asks for the prior, not the reconstruction."""
+    def may_be_pca(self) -> bool:
+        # A larger beta asks for codes near the prior rather than for reconstruction.
         return self.beta <= 1
 
     def objective(self, plan: FitPlan) -> Objective:

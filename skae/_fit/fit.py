@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skae._fit.answer import network_result_in, pca_result, unit_scale
+from skae._fit.finalize import network_result_in, pca_result, unit_scale
 from skae._fit.n_components import fit_n_components
-from skae._fit.run import Regime, compare_run, train
+from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
 from skae._fit.trials import is_accepted, too_few_rows, trained_network, try_network
 from skae._utils.threads import one_blas_thread_if_small
@@ -50,7 +50,7 @@ def update_network(
     """
     units = None if previous is None else (previous.mean, previous.scale)
     task = FitTask(plan, rows, units)
-    trained = train(task, task.all_rows, Regime(one_epoch=True), previous)
+    trained = train_network(task, task.all_rows, Regime(one_epoch=True), previous)
     comparison = compare_run(task, task.all_rows, trained)
     codes = plan.code.block_units(unit_scale(task, trained.axes), previous)
     result = network_result_in(task, trained, comparison, codes)

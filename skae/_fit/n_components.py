@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skae._fit.answer import network_result, pca_result
-from skae._fit.run import Regime, Run, run, snapshot_epochs
+from skae._fit.finalize import network_result, pca_result
+from skae._fit.run import Regime, Run, snapshot_epochs, train_and_compare
 from skae._fit.trials import (
     Trial,
     best,
@@ -179,7 +179,7 @@ def _refine(task: FitTask, nested: Trial, n_kept: int) -> Trial:
         regime = Regime(stop_early=True)
         if nested.n_epochs is not None:
             regime = Regime(snapshot_epochs(refining.plan, len(task.X)))
-        folds.append(run(refining, trial_run.split, regime, first))
+        folds.append(train_and_compare(refining, trial_run.split, regime, first))
         if folds[-1][-1].trained.result.interrupted:
             raise KeyboardInterrupt
     return best(trials_of_snapshots(folds, regime.snapshot_epochs))

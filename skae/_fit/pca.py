@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skae._utils.blocks import moments, row_blocks
+from skae._utils.blocks import moments
 
 if TYPE_CHECKING:
     from skae._utils.blocks import RowSource
@@ -148,7 +148,7 @@ def decompose(
 
 
 def _decompose_covariance(X: RowSource, rows: np.ndarray | None) -> Decomposition:
-    found = moments((block, block) for block in row_blocks(X, rows))
+    found = moments(X, rows)
     variances, directions = np.linalg.eigh(found.scatter / (found.n_rows - 1))
     variances = np.clip(variances[::-1], 0.0, None)
     directions = _with_signs(directions.T[::-1])

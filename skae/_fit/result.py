@@ -144,7 +144,7 @@ def _decoder_of_first(
     arrays = [array.astype(np.float64) for array in nested.arrays]
     stack, arrays = decoder_at(wide, arrays, network.encoder.n_outputs, n_components)
     codes = Affine(np.diag(nested.scale[:n_components]), nested.shift[:n_components])
-    return stack, fold_before(codes.inverse(), stack, arrays)
+    return stack, fold_before(codes.inverse(), stack, stack.split(arrays)).joined()
 
 
 def mean_curve(curves: Sequence[list[float]]) -> list[float]:

@@ -19,7 +19,7 @@ from skae._train.config import (
     EarlyStopping,
     GraphKey,
     TrainingConfig,
-    TrainingRows,
+    TrainingData,
 )
 from skae._utils.tensorflow_import import import_with_tensorflow
 
@@ -94,11 +94,11 @@ def snapshot_epochs(plan: FitPlan, n_rows: int) -> tuple[int, ...]:
     return tuple(sorted(epoch for epoch in epochs if epoch > warmup))
 
 
-def run(
+def train_and_compare(
     task: FitTask, split: Split, regime: Regime, previous: FitResult | None = None
 ) -> list[Run]:
     """Train once, and compare the weights of each snapshot, or the final ones."""
-    result, axes = train(task, split, regime, previous)
+    result, axes = train_network(task, split, regime, previous)
     runs = []
     for weights in result.snapshots or [result.weights]:
         trained = Trained(replace(result, weights=weights), axes)
@@ -112,7 +112,7 @@ def compare_run(task: FitTask, split: Split, trained: Trained) -> HoldoutCompari
     return compare(task.plan, result.weights, axes, task.comparison_rows(split))
 
 
-def train(
+def train_network(
     task: FitTask, split: Split, regime: Regime, previous: FitResult | None = None
 ) -> Trained:
     """Train on some of the rows, from the weights of the previous fit if given.
@@ -128,7 +128,7 @@ def train(
     config = _configuration(task, split, axes, regime)
     loop = import_with_tensorflow("skae._train.loop")
     inputs = task.corrupted(split) if len(split.held_out) else None
-    data = TrainingRows(task.Z, inputs)
+    data = TrainingData(task.Z, inputs)
     try:
         result = loop.train(_graph_key(plan), config, data, split, start)
     except DivergenceError:
@@ -156,9 +156,11 @@ def _graph_key(plan: FitPlan) -> GraphKey:
 def _configuration(
     task: FitTask, split: Split, axes: PrincipalAxes, regime: Regime
 ) -> TrainingConfig:
-    plan = task.plan
+    plan, smoothing_noise, stopping = task.plan, 0.0, None
     code = plan.code.training(plan, len(task.X))
-    stopping = None
+    if plan.pca_shortcut:
+        multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / len(split.train))
+        smoothing_noise = plan.code.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
         stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, code.patience_start)
     one_epoch, fold = regime.one_epoch, regime.fold
@@ -166,7 +168,7 @@ def _configuration(
         learning_rate=(1.0 if one_epoch else code.rate_factor) * plan.learning_rate,
         n_epochs=1 if one_epoch else plan.max_iter,
         decaying=not one_epoch,
-        smoothing_noise=_smoothing_noise(plan, len(split.train), axes),
+        smoothing_noise=smoothing_noise,
         corruption=task.corruption_values(split),
         weight_decay=_WEIGHT_DECAY if plan.pca_shortcut else 0.0,
         alpha=plan.alpha,
@@ -180,13 +182,6 @@ def _configuration(
         snapshot_epochs=regime.snapshot_epochs,
         verbose=plan.verbose,
     )
-
-
-def _smoothing_noise(plan: FitPlan, n_rows: int, axes: PrincipalAxes) -> float:
-    if not plan.pca_shortcut:
-        return 0.0
-    multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / n_rows)
-    return plan.code.smoothing_noise(multiple, axes.error)
 
 
 def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skae._network.architectures import Activations, dense_network
-from skae._network.description import Arrays, Dense, Network, Stack, Weights
+from skae._network.description import (
+    Arrays,
+    Dense,
+    Network,
+    Stack,
+    StackArrays,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from skae._fit.pca import PrincipalAxes
@@ -83,18 +90,20 @@ def linear_start(network: Network, linear: Weights, seed: int) -> Weights:
     to unlearn first.
     """
     weights = random_weights(network, seed)
+    encoder = network.encoder.split(weights.encoder)
+    decoder = network.decoder.split(weights.decoder)
     return Weights(
-        _with_linear_path(network.encoder, weights.encoder, linear.encoder),
-        _with_linear_path(network.decoder, weights.decoder, linear.decoder),
+        _with_linear_path(network.encoder, encoder, linear.encoder),
+        _with_linear_path(network.decoder, decoder, linear.decoder),
     )
 
 
-def _with_linear_path(stack: Stack, arrays: Arrays, linear: Arrays) -> Arrays:
+def _with_linear_path(stack: Stack, parts: StackArrays, linear: Arrays) -> Arrays:
     if not stack.shortcut:
         # Without a shortcut, only a single layer is a linear path.
-        return linear if len(stack.layers) == 1 else arrays
+        return linear if len(stack.layers) == 1 else parts.joined()
     kernel, bias, *head = linear
-    *hidden, last_kernel, last_bias = stack.split(arrays).layers
+    *hidden, last_kernel, last_bias = parts.layers
     last = [np.zeros_like(last_kernel), bias]
     shortcut = [kernel]
     if not isinstance(stack.layers[-1], Dense):

@@ -83,7 +83,7 @@ class FitTask:
         to_training = self.input_units and self.input_units.inverse()
         self.Z: RowSource = MappedRows(self.X, to_training)
         if self.X.size <= _FEW_VALUES:
-            self.Z = np.concatenate([*row_blocks(self.Z)])
+            self.Z = self.Z[:]
         indices = np.arange(len(self.X), dtype=np.int32)
         self.all_rows = Split(indices, indices[:0])
         self._pca: dict[Split, Decomposition] = {}

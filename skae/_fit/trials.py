@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skae._fit.acceptance import HoldoutComparison, pooled
-from skae._fit.answer import network_result
+from skae._fit.finalize import network_result
 from skae._fit.result import mean_curve
-from skae._fit.run import Regime, Run, run, snapshot_epochs, train
+from skae._fit.run import (
+    Regime,
+    Run,
+    snapshot_epochs,
+    train_and_compare,
+    train_network,
+)
 from skae._train.config import Split
 
 if TYPE_CHECKING:
@@ -76,7 +82,7 @@ def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     if few and previous is None:
         return _cross_validate(task)
     split = _hold_out(task) if task.plan.early_stopping else task.all_rows
-    return Trial(run(task, split, Regime(stop_early=True), previous))
+    return Trial(train_and_compare(task, split, Regime(stop_early=True), previous))
 
 
 def _cross_validate(task: FitTask) -> Trial:
@@ -84,7 +90,7 @@ def _cross_validate(task: FitTask) -> Trial:
     epochs = snapshot_epochs(task.plan, len(task.X))
     folds: list[list[Run]] = []
     for fold, split in enumerate(_folds(task), start=1):
-        folds.append(run(task, split, Regime(epochs, fold=fold)))
+        folds.append(train_and_compare(task, split, Regime(epochs, fold=fold)))
         trials = trials_of_snapshots(folds, epochs)
         if trials[-1].was_interrupted:
             raise KeyboardInterrupt
@@ -131,7 +137,7 @@ def trained_network(
     """
     if trial.n_epochs is None:
         return network_result(task, trial.runs[0].trained, trial.comparison)
-    trained = train(task, task.all_rows, Regime((trial.n_epochs,)), previous)
+    trained = train_network(task, task.all_rows, Regime((trial.n_epochs,)), previous)
     val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
     trained.result.val_loss[:] = mean_curve(val_losses)
     return network_result(task, trained, trial.comparison)

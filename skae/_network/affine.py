@@ -89,12 +89,11 @@ def _product(a: Any, b: Any) -> Any:
     return a * b if isinstance(a, float) or isinstance(b, float) else a @ b
 
 
-def fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
+def fold_before(affine: Affine, stack: Stack, parts: StackArrays) -> StackArrays:
     """Return the arrays of ``x -> stack(affine(x))``.
 
     Before a convolution, the map must be a multiple of identity without a shift.
     """
-    parts = stack.split(arrays)
     layers, shortcut = list(parts.layers), list(parts.shortcut)
     head = parts.log_variance_head
     layers[:2] = _layer_before(affine, stack.layers[0], *layers[:2])
@@ -105,7 +104,7 @@ def fold_before(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
         biases = layers if len(shortcut) == 1 else shortcut
         biases[-1] = biases[-1] + affine.shift @ shortcut[0]
         shortcut[0] = _product(affine.matrix, shortcut[0])
-    return StackArrays(layers, shortcut, head).joined()
+    return StackArrays(layers, shortcut, head)
 
 
 def _layer_before(
@@ -116,12 +115,11 @@ def _layer_before(
     return [_product(affine.matrix, kernel), bias]
 
 
-def fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
+def fold_after(affine: Affine, stack: Stack, parts: StackArrays) -> StackArrays:
     """Return the arrays of ``x -> affine(stack(x))``, whose last layer is linear.
 
     If the stack has a log-variance head, the matrix must be diagonal.
     """
-    parts = stack.split(arrays)
     *hidden, kernel, bias = parts.layers
     last = [_product(kernel, affine.matrix), _product(bias, affine.matrix)]
     shortcut = [_product(array, affine.matrix) for array in parts.shortcut]
@@ -131,7 +129,7 @@ def fold_after(affine: Affine, stack: Stack, arrays: Arrays) -> Arrays:
     head = parts.log_variance_head
     if head:
         head = [head[0], head[1] + np.log(np.diag(affine.matrix) ** 2)]
-    return StackArrays([*hidden, *last], shortcut, head).joined()
+    return StackArrays([*hidden, *last], shortcut, head)
 
 
 class Units(NamedTuple):
@@ -160,11 +158,12 @@ def change_units(network: Network, weights: Weights, units: Units) -> Weights:
 
     The network computes the same function of the rows, expressed in the new units.
     """
-    encoder, decoder = weights
+    encoder = network.encoder.split(weights.encoder)
+    decoder = network.decoder.split(weights.decoder)
     if units.inputs is not None:
         encoder = fold_before(units.inputs.inverse(), network.encoder, encoder)
         decoder = fold_after(units.inputs, network.decoder, decoder)
     if units.codes is not None:
         encoder = fold_after(units.codes, network.encoder, encoder)
         decoder = fold_before(units.codes.inverse(), network.decoder, decoder)
-    return Weights(encoder, decoder)
+    return Weights(encoder.joined(), decoder.joined())

@@ -198,10 +198,14 @@ class Stack:
         return prod(self.layers[-1].output_shape)
 
     @cached_property
+    def input_shapes(self) -> list[Shape]:
+        """Shape of the input of each layer."""
+        return [layer.input_shape for layer in self.layers]
+
+    @cached_property
     def max_width(self) -> int:
         """Number of values of the widest layer, the input included."""
-        widths = [prod(layer.output_shape) for layer in self.layers]
-        return max(*widths, self.n_inputs)
+        return max(*map(prod, self.input_shapes), self.n_outputs)
 
     @cached_property
     def array_shapes(self) -> list[Shape]:
@@ -223,7 +227,7 @@ class Stack:
     @cached_property
     def is_dense(self) -> bool:
         """Whether all layers are fully connected."""
-        return all(isinstance(layer, Dense) for layer in self.layers)
+        return {*map(type, self.layers)} == {Dense}
 
     @cached_property
     def has_linear_output(self) -> bool:
@@ -342,7 +346,7 @@ def _astype(arrays: Iterable[np.ndarray], dtype: np.typing.DTypeLike) -> Arrays:
 
 
 def to_builtins(network: Network) -> dict[str, Any]:
-    """Describe the network with builtins only, for a saved state without our classes."""
+    """Describe the network with builtins only, for the saved state."""
     return {
         half: {
             "layers": [

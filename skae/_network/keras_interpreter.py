@@ -19,8 +19,8 @@ _MAX_POOL = {1: keras.layers.MaxPooling1D, 2: keras.layers.MaxPooling2D}
 _UPSAMPLE = {1: keras.layers.UpSampling1D, 2: keras.layers.UpSampling2D}
 _CROP = {1: keras.layers.Cropping1D, 2: keras.layers.Cropping2D}
 
-# Every layer gets an explicit name, initializer, data format and dtype: Keras's automatic
-# names, its random initializers and its configuration belong to the user's program.
+# Every layer gets an explicit name, initializer, data format and dtype: Keras's
+# automatic names, random initializers and configuration belong to the user's program.
 _WEIGHTED = {"kernel_initializer": "zeros", "dtype": "float32"}
 _CHANNELS_LAST = {"data_format": "channels_last", "dtype": "float32"}
 

@@ -15,7 +15,7 @@ from skae._network.description import Conv, Dense, MaxPool, Upsample
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from skae._network.description import Arrays, Layer, Stack
+    from skae._network.description import Arrays, Layer, Stack, StackArrays
 
 # Rows are processed in blocks whose intermediate results stay in the processor's cache.
 # That also bounds the memory of a call, and the part of a sparse input that is dense.
@@ -206,24 +206,6 @@ def _add_shortcut(y: np.ndarray, shortcut: Arrays, X: np.ndarray) -> np.ndarray:
     return y
 
 
-def _forward_block(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
-    parts = stack.split(arrays)
-    last = len(stack.layers) - 1
-    remaining = iter(parts.layers)
-    H = X
-    for position, layer in enumerate(stack.layers):
-        if H.shape[1:] != layer.input_shape:
-            H = H.reshape(-1, *layer.input_shape)
-        own = [next(remaining), next(remaining)] if layer.has_weights else []
-        H = _OPERATIONS[type(layer)](layer, own, H)
-        if position == last and parts.shortcut:
-            H = _add_shortcut(H, parts.shortcut, X)
-        H = _FUNCTIONS[layer.activation](H)
-        if isinstance(layer, Dense) and layer.n_active is not None:
-            H = _keep_largest(H, layer.n_active)
-    return H if H.ndim == 2 else H.reshape(len(H), -1)
-
-
 def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     """Run the stack on the rows of `X`, a dense or CSR array of the arrays' dtype.
 
@@ -231,18 +213,35 @@ def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     -------
     Y : ndarray of shape (n_rows, stack.n_outputs)
     """
-    stack = stack.pooled_early
+    stack, parts = stack.pooled_early, stack.split(arrays)
     n_rows = X.shape[0]
     if n_rows == 1 and not issparse(X):
-        return _forward_block(stack, arrays, X)
+        return _forward_block(stack, parts, X)
     Y = np.empty((n_rows, stack.n_outputs), dtype=arrays[0].dtype)
-    row_bytes = Y.dtype.itemsize * stack.max_width
-    for rows in gen_batches(
-        n_rows, min(max(_BLOCK_BYTES // row_bytes, 1), _BLOCK_ROWS)
-    ):
+    fitting = _BLOCK_BYTES // (Y.dtype.itemsize * stack.max_width)
+    for rows in gen_batches(n_rows, min(max(fitting, 1), _BLOCK_ROWS)):
         block = X[rows].toarray() if issparse(X) else X[rows]
-        Y[rows] = _forward_block(stack, arrays, block)
+        Y[rows] = _forward_block(stack, parts, block)
     return Y
+
+
+def _forward_block(stack: Stack, parts: StackArrays, X: np.ndarray) -> np.ndarray:
+    last = len(stack.layers) - 1
+    remaining = iter(parts.layers)
+    H = X
+    for i, (layer, shape) in enumerate(
+        zip(stack.layers, stack.input_shapes, strict=True)
+    ):
+        if H.shape[1:] != shape:
+            H = H.reshape(-1, *shape)
+        own = [next(remaining), next(remaining)] if layer.has_weights else []
+        H = _OPERATIONS[type(layer)](layer, own, H)
+        if i == last and parts.shortcut:
+            H = _add_shortcut(H, parts.shortcut, X)
+        H = _FUNCTIONS[layer.activation](H)
+        if isinstance(layer, Dense) and layer.n_active is not None:
+            H = _keep_largest(H, layer.n_active)
+    return H if H.ndim == 2 else H.reshape(len(H), -1)
 
 
 def forward_log_variance(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ class Graph:
         return output
 
     def add_top_k(self, place: str, x: str, n_kept: str) -> tuple[str, str]:
-        """Append a TopK node, the only operator with two outputs; return their names."""
+        """Append a TopK node, which has two outputs; return their names."""
         values, indices = f"{place}_values", f"{place}_indices"
         node = Node("TopK", (x, n_kept), (values, indices), {"axis": 1})
         self.nodes.append(node)

@@ -60,7 +60,7 @@ def codes_converter(stack: Stack, arrays: Arrays) -> Callable[[Any, Any, Any], N
 
 
 def _register(cls: type) -> None:
-    """Register a class, for the converter of searches, which looks up registered classes.
+    """Register a class, as the converter of searches looks up registered classes.
 
     Everywhere else, the functions of the estimator take precedence.
     """

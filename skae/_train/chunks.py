@@ -12,12 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from skae._train.batches import batch_lengths, batched, grouped, row_weights
-from skae._train.schedule import (
-    Scalars,
-    adam_step_sizes,
-    epoch_scalars,
-    learning_rates,
-)
+from skae._train.schedule import Scalars, epoch_schedule
 from skae._train.tensorflow_internals import empty_aligned, share_arrays
 from skae._train.xla import steps_per_call
 from skae._utils.blocks import copy_rows
@@ -25,7 +20,7 @@ from skae._utils.blocks import copy_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skae._train.config import GraphKey, Split, TrainingConfig, TrainingRows
+    from skae._train.config import GraphKey, Split, TrainingConfig, TrainingData
     from skae._utils.blocks import RowSource
 
 # Positions in the table of normal numbers at which a batch may begin to read. Drawing
@@ -150,7 +145,7 @@ class _StepGroups(NamedTuple):
 def prepare_epochs(
     key: GraphKey,
     config: TrainingConfig,
-    data: TrainingRows,
+    data: TrainingData,
     split: Split,
     before_xla: int | None,
 ) -> Iterator[Iterator[EpochChunk]]:
@@ -173,19 +168,17 @@ def prepare_epochs(
     constant = constant._replace(**_held_out_fields(key, config, data, split))
     for epoch in range(config.n_epochs):
         n_steps = 1 if before_xla is None or epoch < before_xla else n_steps_by_xla
+        step_sizes, scalars = epoch_schedule(epoch, len(lengths), config)
         order = rng.permutation(split.train)
         batches = batched(order, lengths, key.batch_size, n_steps)
-        rates = learning_rates(epoch, len(lengths), config)
         constant = constant._replace(seed=rng.integers(2**31 - 1, size=2))
         groups = _StepGroups(
             batches.reshape(-1, n_steps * key.batch_size),
             grouped(lengths, n_steps),
-            grouped(adam_step_sizes(epoch, rates), n_steps),
+            grouped(step_sizes, n_steps),
             rng.integers(_N_STARTS, size=(len(lengths), 1))[::n_steps],
         )
-        yield _chunks(
-            key, constant, groups, epoch_scalars(epoch, rates, config), data.X
-        )
+        yield _chunks(key, constant, groups, scalars, data.X)
         del order, batches, groups  # before the next ones are made
 
 
@@ -221,7 +214,8 @@ def _chunks(
     n_total, shorter = groups.lengths.sum(), groups.lengths[groups.lengths > 0].min()
     for begin in range(0, n_groups, n_at_once):
         end = begin + n_at_once
-        batches, lengths, step_sizes, starts = [field[begin:end] for field in groups]
+        batches, lengths = groups.batches[begin:end], groups.lengths[begin:end]
+        donors = _donors(key, lengths)
         rows = memory[: len(batches)]
         copy_rows(X, batches.ravel(), rows.reshape(-1, X.shape[1]))
         varying = {
@@ -229,11 +223,11 @@ def _chunks(
             "n_taken": (lengths > 0).sum(axis=1).astype(np.int32),
             "has_extra_row": (lengths > shorter).astype(np.int32),
             "row_fractions": (lengths / n_total).astype(np.float32),
-            "donors": _donors(key, lengths).astype(np.int32),
-            "step_sizes": step_sizes.astype(np.float32),
+            "donors": donors.astype(np.int32),
+            "step_sizes": groups.step_sizes[begin:end].astype(np.float32),
             "scalars": np.asarray(scalars, np.float32),
             "seed": (constant.seed + np.array([0, begin])).astype(np.int32),
-            "starts": starts.astype(np.int32),
+            "starts": groups.starts[begin:end].astype(np.int32),
         }
         tensors = share_arrays([*varying.values()])
         chunk = constant._replace(**dict(zip(varying, tensors, strict=True)))
@@ -249,7 +243,7 @@ def _donors(key: GraphKey, lengths: np.ndarray) -> np.ndarray:
 
 
 def _held_out_fields(
-    key: GraphKey, config: TrainingConfig, data: TrainingRows, split: Split
+    key: GraphKey, config: TrainingConfig, data: TrainingData, split: Split
 ) -> dict[str, tf.Tensor]:
     """Return the fields of a chunk that describe the held-out rows."""
     rng = np.random.default_rng((*config.seed, _HELD_OUT_SEED))

@@ -138,7 +138,7 @@ class Split:
         return self.held_out if len(self.held_out) else self.train
 
 
-class TrainingRows(NamedTuple):
+class TrainingData(NamedTuple):
     """The rows to reconstruct, and the inputs of the held-out ones.
 
     Attributes

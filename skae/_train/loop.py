@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         GraphKey,
         Split,
         TrainingConfig,
-        TrainingRows,
+        TrainingData,
     )
     from skae._train.program import CompiledProgram, EpochTrace
 
@@ -34,7 +34,7 @@ _NOT_EAGER = (
 def train(
     key: GraphKey,
     config: TrainingConfig,
-    data: TrainingRows,
+    data: TrainingData,
     split: Split,
     start: Weights,
 ) -> TrainingResult:
@@ -63,7 +63,7 @@ def train(
 def _run_epochs(
     program: CompiledProgram,
     config: TrainingConfig,
-    data: TrainingRows,
+    data: TrainingData,
     split: Split,
 ) -> _Progress:
     before_xla = None

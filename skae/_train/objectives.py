@@ -96,7 +96,7 @@ class Reconstruction:
         return 1
 
     def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
-        """Return the terms for a batch, of shape (n_terms,): weighted sums over rows."""
+        """Return the terms of a batch, of shape (n_terms,): weighted sums of rows."""
         return self.mean_error(batch, halves.decoder(halves.encoder(batch.inputs)))
 
     def total(self, xp: Any, terms: Any, term_weight: Any) -> Any:
@@ -245,7 +245,7 @@ class NestedReconstruction(Reconstruction):
         schedule: CutSchedule,
         early_code_gradient: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the weighted sum of each group's errors, and the sum of its weights."""
+        """Return each group's weighted sum of errors, and the sum of its weights."""
         masks, mixture = (values.astype(np.float32) for values in schedule.inputs)
         n_copies = schedule.n_copies
         # Not `tf.tile`: its gradient computes with shapes, and oneDNN complains of it.

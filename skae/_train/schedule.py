@@ -32,7 +32,15 @@ class Scalars(NamedTuple):
     early_code_gradient: Any
 
 
-def epoch_scalars(epoch: int, rates: np.ndarray, config: TrainingConfig) -> Scalars:
+def epoch_schedule(
+    epoch: int, n_batches: int, config: TrainingConfig
+) -> tuple[np.ndarray, Scalars]:
+    """Return the step size of each batch, of shape (n_batches,), and the scalars."""
+    rates = learning_rates(epoch, n_batches, config)
+    return adam_step_sizes(epoch, rates), _epoch_scalars(epoch, rates, config)
+
+
+def _epoch_scalars(epoch: int, rates: np.ndarray, config: TrainingConfig) -> Scalars:
     """Return the numbers of an epoch; some grow from one epoch to the next."""
     grown = min(1.0, (epoch + 1) / max(config.warmup, 1))
     first_gradient = config.early_code_gradient

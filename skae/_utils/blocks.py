@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 # Values in a block: few enough for the processor's cache, and enough for a matrix
 # product to be shared among the processors.
@@ -61,15 +61,32 @@ def copy_rows(X: RowSource, rows: np.ndarray, target: np.ndarray) -> None:
         X.take(rows[block], axis=0, out=target[block], mode="clip")
 
 
-def moments(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Moments:
-    """Return the moments of pairs of blocks, in double precision.
+def moments(
+    X: RowSource,
+    rows: np.ndarray | None = None,
+    pair: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Moments:
+    """Return the moments of the rows, or of pairs of values computed from them.
 
-    Blocks are combined as in Chan, Golub & LeVeque (1983), "Algorithms for computing
-    the sample variance", which loses no digits to a large mean.
+    Blocks are combined in double precision as in Chan, Golub & LeVeque (1983),
+    "Algorithms for computing the sample variance", which loses no digits to a large
+    mean.
+
+    Parameters
+    ----------
+    X : RowSource
+    rows : ndarray of int or None
+        Indices of the rows to use, `None` for all.
+    pair : callable or None
+        Takes a block of rows and returns two arrays with as many rows; `None` pairs the
+        rows with themselves.
     """
     total: Moments | None = None
-    for block in blocks:
-        first, second = (values.astype(np.float64, copy=False) for values in block)
+    for block in row_slices(len(X) if rows is None else len(rows), X.shape[1]):
+        values = X[block if rows is None else rows[block]]
+        first, second = (values, values) if pair is None else pair(values)
+        first = first.astype(np.float64, copy=False)
+        second = second.astype(np.float64, copy=False)
         means = (first.mean(axis=0), second.mean(axis=0))
         scatter = (first - means[0]).T @ (second - means[1])
         part = Moments(len(first), means, scatter)

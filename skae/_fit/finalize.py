@@ -26,8 +26,8 @@ def network_result(
     task: FitTask, trained: Trained, comparison: HoldoutComparison
 ) -> FitResult:
     """Return the trained network, with its codes in the final units of their kind."""
-    weights = trained.result.weights.astype(np.float64)
-    codes = TrainedCodes(task.plan.network.encoder, weights.encoder, task.Z)
+    encoder = trained.result.weights.astype(np.float64).encoder
+    codes = TrainedCodes(task.plan.network.encoder, encoder, task.Z)
     units = task.plan.code.final_units(codes, unit_scale(task, trained.axes))
     return network_result_in(task, trained, comparison, units)
 
@@ -52,6 +52,7 @@ def network_result_in(
 ) -> FitResult:
     """Return the trained network, with its codes in the given units."""
     plan, result, dtype = task.plan, trained.result, task.X.dtype
+    curve, pca_curve = comparison.curve, comparison.pca_curve
     weights, nested = plan.code.fold(
         plan.network,
         result.weights.astype(np.float64),
@@ -64,12 +65,12 @@ def network_result_in(
         scale=task.scale,
         code_scale=np.ones(plan.n_components) if units.scale is None else units.scale,
         history={"loss": result.loss, "val_loss": result.val_loss},
-        reconstruction_error=float(comparison.curve[-1]),
-        pca_reconstruction_error=float(comparison.pca_curve[-1]),
+        reconstruction_error=float(curve[-1]),
+        pca_reconstruction_error=float(pca_curve[-1]),
         variance_ratio=plan.code.variance_ratio(comparison),
         interrupted=result.interrupted,
-        curve=plan.code.curve(comparison.curve),
-        pca_curve=plan.code.curve(comparison.pca_curve),
+        curve=plan.code.curve(curve),
+        pca_curve=plan.code.curve(pca_curve),
         nested=nested and nested.astype(dtype),
     )
 
