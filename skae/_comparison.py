@@ -74,7 +74,7 @@ class PCAComparison:
         return "\n".join(lines)
 
 
-class _Fold(NamedTuple):
+class _Split(NamedTuple):
     """The rows of one split."""
 
     X: np.ndarray
@@ -151,42 +151,26 @@ def compare_with_pca(
     >>> (comparison.autoencoder_errors < comparison.pca_errors).all()
     np.True_
     """
-    # Comparing needs them, serving does not.
-    from sklearn.metrics import check_scoring
-    from sklearn.model_selection import check_cv
-
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     autoencoder = DenseAE(ordered=True) if autoencoder is None else autoencoder
     if not isinstance(autoencoder, BaseAutoencoder):
-        raise TypeError(f"autoencoder must be one of skae's, got {autoencoder!r}.")
+        raise TypeError(
+            f"autoencoder must be an autoencoder of skae, got {autoencoder!r}."
+        )
     numbers = _check_numbers(n_components)
-    scorer = None
-    if estimator is not None:
-        if y is None:
-            raise ValueError("estimator needs y to be fitted and scored, got y=None.")
-        if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
-            raise ValueError(f"scoring must be one str or callable, got {scoring!r}.")
-        scorer = check_scoring(estimator, scoring)
-    if y is not None:
-        y = np.asarray(y)
-        check_consistent_length(X, y)
-    splitter = check_cv(cv, y, classifier=estimator is None or is_classifier(estimator))
-    splits = [
-        _Fold(X[train], X[test], *(None if y is None else y[i] for i in (train, test)))
-        for train, test in splitter.split(X, y)
-    ]
-    if not splits:
-        raise ValueError(f"cv must have at least one split, got {cv!r}.")
-    most = min(X.shape[1], *(len(fold.X) for fold in splits))
+    scorer = _check_scorer(estimator, scoring, y)
+    splits = _split(X, y, cv, estimator)
+    most = min(X.shape[1], *[len(split.X) for split in splits])
     if max(numbers) > most:
         raise ValueError(
             f"n_components has {max(numbers)}, but PCA of the training rows has at "
             f"most {most}."
         )
-    by_split = [
-        _compare(fold, numbers, autoencoder, estimator, scorer) for fold in splits
+    compared = [
+        _compare_split(split, numbers, autoencoder, estimator, scorer)
+        for split in splits
     ]
-    measured = [np.array(values).T for values in zip(*by_split, strict=True)]
+    measured = [np.array(values).T for values in zip(*compared, strict=True)]
     if scorer is None:
         measured = measured[:-2]
     return PCAComparison(np.array(numbers), *measured)
@@ -202,28 +186,57 @@ def _check_numbers(n_components: Any) -> list[int]:
     return [int(k) for k in numbers]
 
 
-def _compare(
-    fold: _Fold, numbers: list[int], autoencoder: Any, estimator: Any, scorer: Any
+def _check_scorer(estimator: Any, scoring: Any, y: Any) -> Any:
+    """Return the scorer of the estimator, or `None` without an estimator."""
+    # Serving never compares, and so need not import this.
+    from sklearn.metrics import check_scoring
+
+    if estimator is None:
+        return None
+    if y is None:
+        raise ValueError("estimator needs y to be fitted and scored, got y=None.")
+    if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+        raise ValueError(f"scoring must be one str or callable, got {scoring!r}.")
+    return check_scoring(estimator, scoring)
+
+
+def _split(X: np.ndarray, y: Any, cv: Any, estimator: Any) -> list[_Split]:
+    """Return the rows of each split."""
+    from sklearn.model_selection import check_cv
+
+    if y is not None:
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+    splitter = check_cv(cv, y, classifier=estimator is None or is_classifier(estimator))
+    splits = [
+        _Split(X[train], X[test], *[None if y is None else y[i] for i in (train, test)])
+        for train, test in splitter.split(X, y)
+    ]
+    if not splits:
+        raise ValueError(f"cv must have at least one split, got {cv!r}.")
+    return splits
+
+
+def _compare_split(
+    split: _Split, numbers: list[int], autoencoder: Any, estimator: Any, scorer: Any
 ) -> list[list[Any]]:
-    """Return, for each field of the result in turn, its values of one split."""
+    """Return each field of the result in turn, for one split."""
     from sklearn.decomposition import PCA
 
     rows = []
-    autoencoders = _fitted_for(fold.X, numbers, autoencoder)
-    for k, ours in zip(numbers, autoencoders, strict=True):
-        both = [PCA(k, svd_solver="full").fit(fold.X), ours]
-        errors = [_error(model, fold.X_test) for model in both]
-        variance = np.mean((fold.X_test - fold.X.mean(axis=0)) ** 2)
+    variance = np.mean((split.X_test - split.X.mean(axis=0)) ** 2)
+    autoencoders = _fitted_for(split.X, numbers, autoencoder)
+    for k, fitted in zip(numbers, autoencoders, strict=True):
+        models = [PCA(k, svd_solver="full").fit(split.X), fitted]
+        errors = [_error(model, split.X_test) for model in models]
         explained = [1 - error / variance if variance > 0 else 1.0 for error in errors]
-        scores = [
-            None if scorer is None else _score(model, fold, estimator, scorer)
-            for model in both
-        ]
-        rows.append([*errors, *explained, ours.used_network_, *scores])
+        scores = [_score(model, split, estimator, scorer) for model in models]
+        rows.append([*errors, *explained, fitted.used_network_, *scores])
     return [list(values) for values in zip(*rows, strict=True)]
 
 
 def _fitted_for(X: np.ndarray, numbers: list[int], autoencoder: Any) -> Iterator[Any]:
+    """Yield an autoencoder for each number of components."""
     if not getattr(autoencoder, "ordered", False):
         for k in numbers:
             yield clone(autoencoder).set_params(n_components=k).fit(X)
@@ -232,10 +245,10 @@ def _fitted_for(X: np.ndarray, numbers: list[int], autoencoder: Any) -> Iterator
     rank = np.linalg.matrix_rank(X - X.mean(axis=0))
     inexact = [k for k in numbers if k < rank]
     if inexact:
-        fitted = clone(autoencoder).set_params(n_components=max(inexact)).fit(X)
+        ordered = clone(autoencoder).set_params(n_components=max(inexact)).fit(X)
     for k in numbers:
         if k in inexact:
-            yield fitted.truncate(k)
+            yield ordered.truncate(k)
         else:
             yield clone(autoencoder).set_params(n_components=k).fit(X)
 
@@ -245,6 +258,9 @@ def _error(model: Any, X: np.ndarray) -> float:
     return float(np.mean((X - reconstruction) ** 2))
 
 
-def _score(model: Any, fold: _Fold, estimator: Any, scorer: Any) -> float:
-    fitted = clone(estimator).fit(model.transform(fold.X), fold.y)
-    return float(scorer(fitted, model.transform(fold.X_test), fold.y_test))
+def _score(model: Any, split: _Split, estimator: Any, scorer: Any) -> float | None:
+    """Return the estimator's score on the model's codes, or `None` without one."""
+    if scorer is None:
+        return None
+    fitted = clone(estimator).fit(model.transform(split.X), split.y)
+    return float(scorer(fitted, model.transform(split.X_test), split.y_test))

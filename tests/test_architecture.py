@@ -1,6 +1,7 @@
 """Imports point one way, and TensorFlow is imported only where it is needed."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -9,65 +10,91 @@ import skae
 from tests.processes import run
 
 PACKAGE = Path(skae.__file__).parent
-LAYERS = [
-    [
-        *["_blocks", "_compat", "_corruption", "_logging", "_losses", "_network"],
-        *["_optional", "_tensorflow", "_threads", "_version"],
-    ],
-    [
-        *["_graphs", "_initialization", "_keras_backend", "_numpy_backend"],
-        *["_onnx_backend", "_ordering", "_persistence", "_units"],
-    ],
-    ["_plan", "_skl2onnx", "_training_operations"],
-    ["_choosing", "_epochs", "_judging"],
-    ["_objective", "_optimizer"],
-    ["_training", "_runs"],
-    ["_answers"],
-    ["_fitting", "_exports", "_parameters", "_scoring"],
-    ["_base"],
-    ["_conv", "_dense"],
-    ["_comparison", "_denoising", "_sparse", "_vae"],
-    ["_skops"],
-    ["__init__"],
-]
-NEEDS_TENSORFLOW = {
-    *["_epochs", "_graphs", "_keras_backend", "_objective", "_optimizer"],
-    *["_training", "_training_operations"],
+
+# From the top down: a package may import those after it, and none before it. The
+# estimators are the modules of `skae` itself.
+ORDER = ("skae", "skae._fit", "skae._train", "skae._network", "skae._utils")
+
+# The modules that import TensorFlow or Keras when they are imported themselves.
+NEED_TENSORFLOW = {
+    "skae._network.keras_interpreter",
+    "skae._train.chunks",
+    "skae._train.fast_layers",
+    "skae._train.loop",
+    "skae._train.objectives",
+    "skae._train.optimizer",
+    "skae._train.program",
+    "skae._train.tensorflow_internals",
 }
-# `_tensorflow` imports it inside functions; TYPE_CHECKING blocks import nothing.
-HEAVY = {"tensorflow", "keras"}
 
 
-def top_level_imports(module):
-    """Yield the names that a module imports when it is imported."""
-    for node in ast.parse((PACKAGE / f"{module}.py").read_text()).body:
+def modules():
+    """Return the source file of each module of the package, by the module's name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def package_of(module):
+    """Return the entry of `ORDER` that a module belongs to."""
+    if module == "skae._version":
+        return "skae._utils"  # a constant that every package may read
+    return max((name for name in ORDER if f"{module}.".startswith(f"{name}.")), key=len)
+
+
+def imports_of(module, at_import_only=True):
+    """Return the modules that a module imports: all, or only when it is imported."""
+    tree = ast.parse(MODULES[module].read_text())
+    names = set()
+    for node in tree.body if at_import_only else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
+            names.add(node.module)
+    return names
 
 
-def test_every_module_has_a_layer():
-    listed = sorted(module for layer in LAYERS for module in layer)
-    assert listed == sorted(path.stem for path in PACKAGE.glob("*.py"))
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    own = ORDER.index(package_of(module))
+    ours = [name for name in imports_of(module) if name in MODULES and name != "skae"]
+    assert module not in ours
+    for name in ours:
+        assert ORDER.index(package_of(name)) >= own, name
+    if package_of(module) != "skae":  # estimators are read by name, in any order
+        typing = imports_of(module, at_import_only=False)
+        ours = [name for name in typing if name in MODULES]
+        assert not [name for name in ours if package_of(name) == "skae"]
 
 
-@pytest.mark.parametrize("level", range(len(LAYERS)))
-def test_modules_import_only_lower_layers(level):
-    lower = {module for layer in LAYERS[:level] for module in layer}
-    for module in LAYERS[level]:
-        ours = {
-            name.removeprefix("skae.")
-            for name in top_level_imports(module)
-            if name.startswith("skae.")
-        }
-        assert ours <= lower, module
+def test_no_modules_import_each_other_in_a_circle():
+    left = {module: imports_of(module) & set(MODULES) - {module} for module in MODULES}
+    while left:
+        free = [module for module, imported in left.items() if not imported & set(left)]
+        assert free, f"a circle among {sorted(left)}"
+        for module in free:
+            del left[module]
 
 
-@pytest.mark.parametrize("module", [m for layer in LAYERS for m in layer])
-def test_only_training_and_keras_import_tensorflow(module):
-    roots = {name.split(".")[0] for name in top_level_imports(module)}
-    assert bool(roots & HEAVY) == (module in NEEDS_TENSORFLOW)
+def test_every_package_says_what_enters_what_leaves_and_what_may_not_go_in():
+    for name in ORDER[1:]:
+        text = ast.get_docstring(ast.parse(MODULES[name].read_text()))
+        assert "In: " in text, name
+        assert "Out: " in text, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_listed_modules_import_tensorflow(module):
+    roots = {name.split(".")[0] for name in imports_of(module)}
+    assert bool(roots & {"tensorflow", "keras"}) == (module in NEED_TENSORFLOW)
+    # Nor is one of them imported by a module that is not.
+    if module not in NEED_TENSORFLOW:
+        assert not imports_of(module) & NEED_TENSORFLOW
 
 
 def test_parameters_need_no_tensorflow():
@@ -80,6 +107,22 @@ def test_parameters_need_no_tensorflow():
     )
 
 
+@pytest.fixture(scope="module")
+def lines_beyond_tensorflow():
+    """Tell which lines of a process's standard error TensorFlow does not log itself."""
+
+    def messages(text):
+        # Without the time and the process.
+        return {re.sub(r"^[IWEF]\d+ \S+ +\d+ ", "", line) for line in text.splitlines()}
+
+    alone = run(
+        "import keras, tensorflow as tf\n"
+        "tf.config.list_physical_devices('GPU')\n"
+        "tf.zeros(())\n"
+    )
+    return lambda text: messages(text) - messages(alone.stderr)
+
+
 FIT = (
     "import numpy as np\n"
     "from skae import DenseAE\n"
@@ -88,7 +131,7 @@ FIT = (
 )
 
 
-def test_fit_is_quiet_and_leaves_settings_alone():
+def test_fit_adds_no_line_and_leaves_settings_alone(lines_beyond_tensorflow):
     result = run(
         "import logging, os, sys\n"
         f"{FIT}"
@@ -102,7 +145,7 @@ def test_fit_is_quiet_and_leaves_settings_alone():
         "assert keras.layers.Dense(1).name == 'dense'\n"
         "os.write(2, b'still here')\n"
     )
-    assert result.stderr == "still here"
+    assert lines_beyond_tensorflow(result.stderr) == {"still here"}
     assert result.stdout == ""
 
 
@@ -118,8 +161,8 @@ def test_fit_is_quiet_and_leaves_settings_alone():
         "ConvAE(2, image_shape=(2, 2), early_stopping=False, max_iter=2)",
     ],
 )
-def test_training_of_any_kind_is_quiet(autoencoder):
-    """TensorFlow reports operations that it would rather have by oneDNN."""
+def test_no_kind_of_training_adds_a_line(autoencoder, lines_beyond_tensorflow):
+    """TensorFlow logs an error for operations that oneDNN does not support."""
     result = run(
         "import numpy as np\n"
         "from skae import *\n"
@@ -127,7 +170,8 @@ def test_training_of_any_kind_is_quiet(autoencoder):
         "X = np.random.default_rng(0).normal(size=(60, 4))\n"
         f"{autoencoder}.fit(X)\n"
     )
-    assert result.stderr == result.stdout == ""
+    assert lines_beyond_tensorflow(result.stderr) == set()
+    assert result.stdout == ""
 
 
 def test_keras_models_and_policies_of_the_user_are_left_alone():
@@ -145,6 +189,23 @@ def test_keras_models_and_policies_of_the_user_are_left_alone():
         "difference = np.abs(np.asarray(view(X)) - model.reconstruct(X)).max()\n"
         "assert difference < 1e-5, difference\n"
     )
+
+
+def test_threads_that_make_the_first_fit_together_all_succeed(lines_beyond_tensorflow):
+    result = run(
+        "import sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from sklearn.base import clone\n"
+        f"{FIT}"
+        "model.set_params(random_state=0)\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    fits = [pool.submit(clone(model).fit, X) for _ in range(4)]\n"
+        "    codes = [fit.result().transform(X) for fit in fits]\n"
+        "    print('theirs', file=sys.stderr)\n"
+        "for other in codes[1:]:\n"
+        "    np.testing.assert_allclose(other, codes[0], atol=1e-9)\n"
+    )
+    assert lines_beyond_tensorflow(result.stderr) == {"theirs"}
 
 
 def test_other_keras_backend_is_refused_with_advice():
