@@ -168,7 +168,8 @@ class DenseAE(BaseDense):
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss on the rows held out by `validation_fraction`.
+        loss on the rows held out by `validation_fraction`. For ordered codes, epochs
+        count from three quarters of `max_iter` on.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss on the held-out rows that counts as an
@@ -177,6 +178,8 @@ class DenseAE(BaseDense):
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit, if that is a network, instead of
         starting afresh. The parameters that define the network must not have changed.
+        The share `validation_fraction` of the rows is then held out, even if there are
+        fewer than 1,000 rows.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the choice of held-out rows, the order of the
@@ -228,7 +231,8 @@ class DenseAE(BaseDense):
         rows and measured on the same rows.
 
     n_iter_ : int
-        Number of epochs trained; at least 1.
+        Number of epochs trained; at least 1. If `n_components` is not an int, the
+        epochs of the final codes are added to those of the ordered codes.
 
     history_ : dict of str to list of float
         Loss on the training rows ("loss", without penalties) and on the held-out rows

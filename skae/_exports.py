@@ -44,7 +44,8 @@ class ExportMixin:
         ----------
         part : {"encoder", "decoder", "reconstruction"}, default="reconstruction"
             Method that the model computes: `transform`, `inverse_transform` or
-            `reconstruct`, respectively.
+            `reconstruct`, respectively. `VAETransformer` also has the part "posterior",
+            which returns the mean and the log-variance of the codes.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""How well rows are reconstructed."""
+"""Scores of the reconstruction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScoreMixin:
 
     @abstractmethod
     def _validate_rows(self, X: Any) -> Rows:
-        """Return the rows as arrays of floats, or raise what is wrong with them."""
+        """Return the rows as an array of floats, or raise ValueError."""
 
     @abstractmethod
     def _encode(self, X: Rows) -> np.ndarray:
@@ -111,18 +111,18 @@ def as_dense(X: Rows) -> np.ndarray:
     return X if isinstance(X, np.ndarray) else X.toarray()
 
 
-def _row_norms(X: Rows, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return the squared norms of ``of(rows)``."""
+def _row_norms(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the squared norm of each row of ``function(X)``."""
 
     def norms(rows: np.ndarray) -> np.ndarray:
-        block = of(rows)
+        block = function(rows)
         return np.einsum("ij,ij->i", block, block, dtype=np.float64)
 
     return by_blocks(X, norms)
 
 
 def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return one number a row, computed block by block to bound the memory."""
+    """Return one number for each row, computed block by block to bound the memory."""
     values = np.empty(X.shape[0])
     for rows in gen_batches(X.shape[0], _BLOCK_ROWS):
         values[rows] = function(as_dense(X[rows]))
