@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from enum import Enum, auto
 from numbers import Integral, Real
@@ -18,7 +18,6 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._exports import ExportMixin
-from skae._fit.codes import Code, PrincipalCode
 from skae._fit.fit import fit_network, update_network
 from skae._fit.plan import FitPlan
 from skae._fit.result import FitResult
@@ -36,6 +35,7 @@ from skae._utils.progress import show_progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skae._fit.codes import Code
     from skae._fit.result import NestedDecoder
     from skae._network.description import Arrays
     from skae._scoring import Rows
@@ -64,6 +64,7 @@ class BaseAutoencoder(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
+    metaclass=ABCMeta,
 ):
     """Base class of all autoencoders: validation, fitted state, public methods.
 
@@ -80,6 +81,7 @@ class BaseAutoencoder(
             "array-like",
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions(set(ACTIVATIONS))],
         "pca_shortcut": ["boolean"],
         "loss": [StrOptions(set(LOSSES))],
@@ -143,9 +145,9 @@ class BaseAutoencoder(
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
         """Describe the network to train on rows of `n_features`."""
 
+    @abstractmethod
     def _code(self, start: Start) -> Code:
         """Return the kind of code that the network learns."""
-        return PrincipalCode()
 
     def _corruption(self) -> tuple[Corruption, float]:
         """Return the corruption of the inputs in training, and its level."""

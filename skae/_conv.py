@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from skae._base import BaseAutoencoder, Start
 from skae._fit.codes import Code, PrincipalCode
 from skae._network.architectures import Activations, FeatureMaps, conv_network
-from skae._network.description import ACTIVATIONS, Network
 from skae._utils.compat import Interval, StrOptions
 from skae._utils.parameters import check_integers
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from skae._network.description import Network
     from skae._scoring import Rows
 
 # Judged by `python -m benchmarks full --only family`.
@@ -240,7 +240,6 @@ class ConvAE(BaseAutoencoder):
         "image_shape": [StrOptions({"auto"}), "array-like"],
         "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
         "whiten": ["boolean"],
     }
 

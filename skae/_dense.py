@@ -12,13 +12,13 @@ from skae._base import BaseAutoencoder, Start
 from skae._fit.codes import Code, NestedCode, PrincipalCode
 from skae._fit.n_components import n_components_of_pca, n_components_to_train
 from skae._network.architectures import Activations, dense_network
-from skae._network.description import ACTIVATIONS, Network
 from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
     import numpy as np
 
     from skae._fit.rows import TrainingRows
+    from skae._network.description import Network
 
 # Judged by `python -m benchmarks full --only quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
@@ -311,7 +311,6 @@ class DenseAE(BaseDense):
             StrOptions({"auto"}),
         ],
         "ordered": ["boolean"],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
         "whiten": ["boolean"],
     }
 

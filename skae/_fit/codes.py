@@ -105,9 +105,14 @@ class Code:
     """
 
     @property
+    def is_linear(self) -> bool:
+        """Whether codes of this kind need an encoder with a linear output."""
+        return False
+
+    @property
     def may_be_pca(self) -> bool:
         """Whether PCA's codes are of this kind, so that PCA may be the result."""
-        return False
+        return self.is_linear
 
     # --- How it starts ---
 
@@ -223,7 +228,7 @@ class PrincipalCode(Code):
     whiten: bool = False
 
     @property
-    def may_be_pca(self) -> bool:
+    def is_linear(self) -> bool:
         return True
 
     def resumed_map(self, previous: FitResult) -> Affine | None:
@@ -401,6 +406,10 @@ class VariationalCode(Code):
 
     beta: float
     warmup: int
+
+    @property
+    def is_linear(self) -> bool:
+        return True
 
     @property
     def may_be_pca(self) -> bool:

@@ -67,6 +67,13 @@ class FitPlan:
     noise_level: float = 0.0
     variance_target: float | str | None = None
 
+    def __post_init__(self) -> None:
+        if self.code.is_linear and not self.network.encoder.has_linear_output:
+            raise ValueError(
+                f"{self.estimator} describes an encoder whose output is not linear, "
+                f"but its kind of code, {type(self.code).__name__}, needs a linear one."
+            )
+
     @property
     def n_components(self) -> int:
         return self.network.encoder.n_outputs

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from skae._fit.acceptance import HoldoutComparison, pooled
 from skae._fit.finalize import network_result
 from skae._fit.result import mean_curve
@@ -17,10 +15,10 @@ from skae._fit.run import (
     train_and_compare,
     train_network,
 )
-from skae._train.config import Split
+from skae._fit.splits import folds, hold_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from skae._fit.result import FitResult
     from skae._fit.task import FitTask
@@ -35,7 +33,6 @@ _MIN_ROWS = 50
 # row is held out once, and an accepted network is trained anew on all rows, up to the
 # snapshot that was best for the held-out rows.
 _CROSS_VALIDATED_ROWS = 1000
-_N_FOLDS = 5
 
 
 class Trial:
@@ -81,17 +78,17 @@ def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     few = task.plan.may_return_pca and len(task.X) < _CROSS_VALIDATED_ROWS
     if few and previous is None:
         return _cross_validate(task)
-    split = _hold_out(task) if task.plan.early_stopping else task.all_rows
+    split = hold_out(task) if task.plan.early_stopping else task.all_rows
     return Trial(train_and_compare(task, split, Regime(stop_early=True), previous))
 
 
 def _cross_validate(task: FitTask) -> Trial:
     """Hold out each row once, and return the trial of the best snapshot."""
     epochs = snapshot_epochs(task.plan, len(task.X))
-    folds: list[list[Run]] = []
-    for fold, split in enumerate(_folds(task), start=1):
-        folds.append(train_and_compare(task, split, Regime(epochs, fold=fold)))
-        trials = trials_of_snapshots(folds, epochs)
+    runs: list[list[Run]] = []
+    for fold, split in enumerate(folds(task), start=1):
+        runs.append(train_and_compare(task, split, Regime(epochs, fold=fold)))
+        trials = trials_of_snapshots(runs, epochs)
         if trials[-1].was_interrupted:
             raise KeyboardInterrupt
         if all(trial.comparison.is_clearly_worse for trial in trials):
@@ -107,25 +104,6 @@ def trials_of_snapshots(folds: list[list[Run]], epochs: tuple[int, ...]) -> list
 def best(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the largest gain over PCA."""
     return max(trials, key=lambda trial: trial.comparison.gain)
-
-
-def _hold_out(task: FitTask) -> Split:
-    n_samples = len(task.X)
-    n_held_out = max(2, int(np.ceil(task.plan.validation_fraction * n_samples)))
-    # Of two rows, one is left to train on.
-    held_out, train_rows = np.split(_shuffled(task), [min(n_held_out, n_samples - 1)])
-    return Split(train_rows, held_out)
-
-
-def _folds(task: FitTask) -> Iterator[Split]:
-    order = _shuffled(task)
-    for held_out in np.array_split(order, _N_FOLDS):
-        yield Split(np.setdiff1d(order, held_out), held_out)
-
-
-def _shuffled(task: FitTask) -> np.ndarray:
-    rng = np.random.default_rng(task.plan.seeds.split)
-    return rng.permutation(task.all_rows.train)
 
 
 def trained_network(

@@ -6,7 +6,7 @@ program calls its methods while it traces the graph, with the network as Keras l
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -47,6 +47,7 @@ class Batch(NamedTuple):
     ----------
     targets, inputs : (n_steps * batch_size, n_features)
     weights : (n_steps, batch_size)
+        Weights of the rows; 0 for rows that pad a batch. An objective gets one batch.
     normal : (n_steps * batch_size, n_components), or None
     """
 
@@ -96,7 +97,12 @@ class Reconstruction:
         return 1
 
     def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
-        """Return the terms of a batch, of shape (n_terms,): weighted sums of rows."""
+        """Return the terms of a batch, of shape (n_terms,).
+
+        A term is a mean over rows, by the weights of the rows. In a batch to train on
+        the weights add up to 1, in one of held-out rows to its share of them, so that
+        the terms of their batches add up.
+        """
         return self.mean_error(batch, halves.decoder(halves.encoder(batch.inputs)))
 
     def total(self, xp: Any, terms: Any, term_weight: Any) -> Any:
@@ -115,8 +121,11 @@ class Reconstruction:
 
 
 @dataclass(frozen=True)
-class CodePenalty(Reconstruction):
-    """The reconstruction error plus a weighted penalty on the codes."""
+class CodePenalty(Reconstruction, ABC):
+    """The reconstruction error plus a penalty on the codes.
+
+    The configuration of the training has the weight of the penalty.
+    """
 
     @property
     def n_terms(self) -> int:
@@ -137,7 +146,8 @@ class CodePenalty(Reconstruction):
     ) -> tf.Tensor:
         """Return each code's penalty, of shape (1, n_components).
 
-        `weights` are the rows' weights, of shape (1, batch_size).
+        It is a mean over rows by their `weights`, of shape (1, batch_size), or as many
+        times a penalty on the batch as the weights add up to.
         """
 
 
