@@ -325,7 +325,8 @@ class BaseAutoencoder(
 
     def _training_rows(self, X: Any, reset: bool, min_rows: int) -> TrainingRows:
         rows = as_dense(self._validate_rows(X, reset=reset, min_rows=min_rows))
-        return TrainingRows(rows, type(self).__name__)
+        # From the columns of a data frame, NumPy would copy all rows for each batch.
+        return TrainingRows(np.ascontiguousarray(rows), type(self).__name__)
 
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
         if not reset and self._needs_no_conversion(X):
@@ -365,10 +366,11 @@ class BaseAutoencoder(
         is_auto = isinstance(self.batch_size, str)
         corruption, noise_level = self._corruption()
         pca_shortcut = self._starts_at_pca()
+        code = self._code(start)
         n_components = self._n_codes(rows, start)
         return FitPlan(
             estimator=type(self).__name__,
-            code=self._code(start),
+            code=code,
             variance_target=self._variance_target(start),
             network=self._describe_network(rows.X.shape[1], n_components),
             loss=self.loss,
@@ -419,13 +421,12 @@ class BaseAutoencoder(
 
     def _check_linear_code(self, parameter: str) -> None:
         """Raise ValueError if codes are not linear, as the `parameter` needs them."""
-        if self.n_components is not None and self.code_activation == "linear":
-            return
-        raise ValueError(
-            f"{type(self).__name__} with {parameter} needs n_components and "
-            f"code_activation='linear', got n_components={self.n_components!r} and "
-            f"code_activation={self.code_activation!r}. Change one of the three."
-        )
+        if self.code_activation != "linear":
+            raise ValueError(
+                f"{type(self).__name__} with {parameter} needs code_activation="
+                f"'linear', got code_activation={self.code_activation!r}. Change one "
+                "of them."
+            )
 
     # --- From a result to the fitted state, and back ---
 

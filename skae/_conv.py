@@ -147,6 +147,8 @@ class ConvAE(BaseAutoencoder):
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit, if that is a network, instead of
         starting afresh. The parameters that define the network must not have changed.
+        The share `validation_fraction` of the rows is then held out, even if there are
+        fewer than 1,000 rows.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the choice of held-out rows, the order of the
@@ -194,7 +196,8 @@ class ConvAE(BaseAutoencoder):
         Loss on the training rows ("loss", without penalties) and on the held-out rows
         ("val_loss", empty if none are held out) in each epoch, in the units described
         under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
-        folds, and so is "loss" if the estimator is PCA.
+        folds, and so is "loss" if the estimator is PCA. If fewer than 50 rows make the
+        estimator PCA, "loss" holds the mean squared error of PCA, in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -305,6 +308,11 @@ class ConvAE(BaseAutoencoder):
     def _code(self, start: Start) -> Code:
         if self.whiten:
             self._check_linear_code("whiten=True")
+            if self.n_components is None:
+                raise ValueError(
+                    f"{type(self).__name__} with whiten=True needs an int n_components,"
+                    " got None: feature maps are not rotated. Change one of them."
+                )
         is_linear = self.n_components is not None and self.code_activation == "linear"
         return PrincipalCode(bool(self.whiten)) if is_linear else Code()
 

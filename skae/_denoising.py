@@ -215,7 +215,8 @@ class DenoisingAE(DenseAE):
         Loss on the training rows ("loss", without penalties) and on the held-out rows
         ("val_loss", empty if none are held out) in each epoch, in the units described
         under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
-        folds, and so is "loss" if the estimator is PCA.
+        folds, and so is "loss" if the estimator is PCA. If fewer than 50 rows make the
+        estimator PCA, "loss" holds the mean squared error of PCA, in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

@@ -238,7 +238,8 @@ class DenseAE(BaseDense):
         Loss on the training rows ("loss", without penalties) and on the held-out rows
         ("val_loss", empty if none are held out) in each epoch, in the units described
         under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
-        folds, and so is "loss" if the estimator is PCA.
+        folds, and so is "loss" if the estimator is PCA. If fewer than 50 rows make the
+        estimator PCA, "loss" holds the mean squared error of PCA, in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -314,7 +315,7 @@ class DenseAE(BaseDense):
         "whiten": ["boolean"],
     }
 
-    # The `n_components` of the latest fit, if it was not an int.
+    # The `n_components` of the latest fit, with which alone training may go on.
     _fitted_n_components: float | str | None = None
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -45,9 +46,7 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             UserWarning,
             stacklevel=3,
         )
-    # All parameters but `n_components`, which every state has, are keyword-only.
-    defaults = cls.__init__.__kwdefaults__ or {}  # type: ignore[misc]
-    attributes = {**defaults, **state}
+    attributes = {**_defaults(cls), **state}
     attributes.pop(_VERSION, None)
     if "_network" in attributes:
         nested = attributes.pop(_NESTED)
@@ -56,3 +55,13 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
     if _FITTED_N_COMPONENTS in attributes:
         attributes["_fitted_n_components"] = attributes.pop(_FITTED_N_COMPONENTS)
     return attributes
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return the default of each parameter of the class."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {
+        parameter.name: parameter.default
+        for parameter in parameters
+        if parameter.default is not parameter.empty
+    }

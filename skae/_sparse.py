@@ -281,7 +281,7 @@ class SparseAE(BaseDense):
         """Return the target share of active codes."""
         if not isinstance(self.target_sparsity, Integral):
             return float(self.target_sparsity)
-        if self.sparsity != "l1" and self.target_sparsity >= self.n_components:
+        if self.target_sparsity >= self.n_components:
             raise ValueError(
                 f"The target_sparsity={self.target_sparsity} of {type(self).__name__} "
                 f"must be less than n_components={self.n_components}, or no code is "
@@ -295,11 +295,9 @@ class SparseAE(BaseDense):
         weight = self.sparsity_weight
         if isinstance(weight, str):
             weight = _AUTO_WEIGHTS[self.sparsity]
-        # Also checks the target, which "l1" ignores.
-        target_rate = self._target_rate()
         if self.sparsity == "l1":
             return L1Code(float(weight))
-        return KLCode(float(weight), target_rate)
+        return KLCode(float(weight), self._target_rate())
 
     def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
         codes = self._encode(X)

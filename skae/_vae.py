@@ -146,6 +146,8 @@ class VAETransformer(BaseDense):
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit, if that is a network, instead of
         starting afresh. The parameters that define the network must not have changed.
+        The share `validation_fraction` of the rows is then held out, even if there are
+        fewer than 1,000 rows.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the choice of held-out rows, the order of the
@@ -204,7 +206,9 @@ class VAETransformer(BaseDense):
         output, it refers to rows divided by the root mean variance of the features. It
         omits constants, is divided by the number of features, and always uses the full
         `beta`, even during the warm-up. If the rows are held out in folds, "val_loss"
-        is the mean over the folds, and so is "loss" if the estimator is PCA.
+        is the mean over the folds, and so is "loss" if the estimator is PCA. If fewer
+        than 50 rows make the estimator PCA, "loss" holds the mean squared error of PCA,
+        in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

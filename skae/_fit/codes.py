@@ -24,6 +24,7 @@ from skae._fit.starts import (
     pca_network,
     pca_start,
     variational_pca_network,
+    variational_pca_start,
 )
 from skae._network.affine import Affine, Units, change_units, fold_after, scaling
 from skae._network.description import Arrays, Network, Weights
@@ -51,8 +52,8 @@ _MAX_SPARSE_NOISE = 0.2
 # The constants of nested codes are judged by `python -m benchmarks full --only
 # dimension`.
 
-# Errors of later cuts are small, and so weigh much in a geometric mean: from the start
-# they would hold the first codes at PCA's, which alone bend far away from it.
+# Later cuts have small errors, which dominate the geometric mean: their full gradient
+# would hold the first codes at PCA, while alone these bend far away from it.
 _EARLY_CODE_GRADIENT = 0.1
 
 # As each cut gets a part of the rows only, gradients are noisier: batches are larger by
@@ -179,22 +180,18 @@ class Code:
 
     # --- What its final units are ---
 
-    def final_units(self, codes: TrainedCodes, unit_scale: np.ndarray) -> CodeUnits:
+    def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         """Find the units of the codes of a fit.
 
-        `unit_scale` is what a code of unit variance stands for in units like PCA's.
+        `pca_scale` is what a code of unit variance stands for in the units of PCA.
         """
         return CodeUnits()
 
     def block_units(
-        self, unit_scale: np.ndarray, previous: FitResult | None
+        self, pca_scale: np.ndarray, previous: FitResult | None
     ) -> CodeUnits:
         """Return the units of codes that are trained block by block."""
         return CodeUnits()
-
-    def unit_scale(self, pca_scale: np.ndarray) -> np.ndarray:
-        """Return what a code of unit variance stands for, given that of PCA's codes."""
-        return pca_scale
 
     def fold(
         self, network: Network, weights: Weights, units: Units
@@ -234,23 +231,25 @@ class PrincipalCode(Code):
     def resumed_map(self, previous: FitResult) -> Affine | None:
         return previous.code_map
 
-    def final_units(self, codes: TrainedCodes, unit_scale: np.ndarray) -> CodeUnits:
+    def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         moments = codes.moments()
-        units = principal_codes(moments, unit_scale, self.whiten)
+        units = principal_codes(moments, self._scale(pca_scale), self.whiten)
         return CodeUnits(units, moments.under(units).scale)
 
     def block_units(
-        self, unit_scale: np.ndarray, previous: FitResult | None
+        self, pca_scale: np.ndarray, previous: FitResult | None
     ) -> CodeUnits:
         if previous is None:
-            return CodeUnits(scaling(unit_scale), unit_scale)
+            scale = self._scale(pca_scale)
+            return CodeUnits(scaling(scale), scale)
         return CodeUnits(previous.code_map, previous.code_scale)
 
-    def unit_scale(self, pca_scale: np.ndarray) -> np.ndarray:
-        return np.ones(len(pca_scale)) if self.whiten else pca_scale
-
     def pca(self, axes: PrincipalAxes) -> tuple[Network, Weights, np.ndarray]:
-        return (*pca_network(axes, self.whiten), self.unit_scale(axes.unit_scale))
+        return (*pca_network(axes, self.whiten), self._scale(axes.unit_scale))
+
+    def _scale(self, pca_scale: np.ndarray) -> np.ndarray:
+        """Return what a code of unit variance stands for."""
+        return np.ones(len(pca_scale)) if self.whiten else pca_scale
 
 
 @dataclass(frozen=True)
@@ -310,9 +309,9 @@ class NestedCode(PrincipalCode):
             outputs.append(forward(*decoder, codes[:, :cut]))
         return outputs
 
-    def final_units(self, codes: TrainedCodes, unit_scale: np.ndarray) -> CodeUnits:
+    def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         moments = codes.moments()
-        units = centred_codes(moments, unit_scale, self.whiten)
+        units = centred_codes(moments, self._scale(pca_scale), self.whiten)
         return CodeUnits(units, moments.under(units).scale)
 
     def fold(
@@ -407,6 +406,9 @@ class VariationalCode(Code):
     beta: float
     warmup: int
 
+    def pca_start(self, network: Network, axes: PrincipalAxes, seed: int) -> Weights:
+        return variational_pca_start(network, axes, seed)
+
     @property
     def is_linear(self) -> bool:
         return True
@@ -423,7 +425,7 @@ class VariationalCode(Code):
         weight = self.beta / plan.network.encoder.n_inputs
         return CodeTraining(weight, self.warmup, patience_start=self.warmup)
 
-    def final_units(self, codes: TrainedCodes, unit_scale: np.ndarray) -> CodeUnits:
+    def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         return CodeUnits(prior_codes(*codes.posterior()))
 
     def pca(self, axes: PrincipalAxes) -> tuple[Network, Weights, np.ndarray]:

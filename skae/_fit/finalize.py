@@ -11,8 +11,6 @@ from skae._fit.code_units import CodeUnits, TrainedCodes
 from skae._fit.pca import PrincipalAxes, decompose
 from skae._fit.result import FitResult, mean_curve
 from skae._network.affine import Units
-from skae._network.description import Weights
-from skae._train.config import TrainingResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from skae._fit.acceptance import HoldoutComparison
     from skae._fit.run import Trained
     from skae._fit.task import FitTask
+    from skae._train.config import TrainingResult
 
 
 def network_result(
@@ -28,20 +27,16 @@ def network_result(
     """Return the trained network, with its codes in the final units of their kind."""
     encoder = trained.result.weights.astype(np.float64).encoder
     codes = TrainedCodes(task.plan.network.encoder, encoder, task.Z)
-    units = task.plan.code.final_units(codes, unit_scale(task, trained.axes))
+    units = task.plan.code.final_units(codes, pca_scale(task, trained.axes))
     return network_result_in(task, trained, comparison, units)
 
 
-def unit_scale(task: FitTask, axes: PrincipalAxes) -> np.ndarray:
-    """Return what a code of unit variance in training stands for afterwards.
-
-    PCA's codes are in the units of the data.
-    """
-    plan = task.plan
-    unit = task.scale if plan.has_linear_output else 1.0
-    if plan.pca_shortcut:
-        return plan.code.unit_scale(axes.unit_scale * unit)
-    return plan.code.unit_scale(np.full(plan.n_components, unit))
+def pca_scale(task: FitTask, axes: PrincipalAxes) -> np.ndarray:
+    """Return what a code of unit variance in training stands for in units of PCA."""
+    unit = task.scale if task.plan.has_linear_output else 1.0
+    if task.plan.pca_shortcut:
+        return axes.unit_scale * unit
+    return np.full(task.plan.n_components, unit)
 
 
 def network_result_in(
@@ -88,8 +83,11 @@ def pca_result(
     else:
         curve = comparison.pca_curve
     error = float(curve[-1])
-    # Without a training, history says what PCA leaves, in the units of training.
-    trainings = trainings or [TrainingResult(Weights([], []), [error / task.scale**2])]
+    # Without a training, the loss is the squared error in the units of training.
+    loss, val_loss = [error / task.scale**2], []
+    if trainings:
+        loss = mean_curve([training.loss for training in trainings])
+        val_loss = mean_curve([training.val_loss for training in trainings])
     network, weights, code_scale = plan.code.pca(axes)
     return FitResult(
         network=network,
@@ -97,15 +95,12 @@ def pca_result(
         mean=task.mean.astype(dtype),
         scale=task.scale,
         code_scale=code_scale,
-        history={
-            "loss": mean_curve([training.loss for training in trainings]),
-            "val_loss": mean_curve([training.val_loss for training in trainings]),
-        },
+        history={"loss": loss, "val_loss": val_loss},
         reconstruction_error=error,
         pca_reconstruction_error=error,
         used_network=False,
         variance_ratio=axes.variance_ratio,
-        interrupted=trainings[-1].interrupted,
+        interrupted=bool(trainings) and trainings[-1].interrupted,
         curve=plan.code.curve(curve),
         pca_curve=plan.code.curve(curve),
     )

@@ -1,10 +1,10 @@
-"""Fits a network to rows, or finds that PCA serves better."""
+"""Fits a network to rows, or returns PCA."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skae._fit.finalize import network_result_in, pca_result, unit_scale
+from skae._fit.finalize import network_result_in, pca_result, pca_scale
 from skae._fit.n_components import fit_n_components
 from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def fit_network(
     plan: FitPlan, rows: TrainingRows, previous: FitResult | None
 ) -> FitResult:
-    """Fit the network to the rows, or find that PCA serves better.
+    """Fit the network to the rows, or return PCA if it is not better.
 
     Parameters
     ----------
@@ -52,6 +52,6 @@ def update_network(
     task = FitTask(plan, rows, units)
     trained = train_network(task, task.all_rows, Regime(one_epoch=True), previous)
     comparison = compare_run(task, task.all_rows, trained)
-    codes = plan.code.block_units(unit_scale(task, trained.axes), previous)
-    result = network_result_in(task, trained, comparison, codes)
+    code_units = plan.code.block_units(pca_scale(task, trained.axes), previous)
+    result = network_result_in(task, trained, comparison, code_units)
     return result if previous is None else previous.continued_by(result)

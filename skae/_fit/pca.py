@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ _SMALLEST_POSTERIOR = 1e-6
 _MANY_VALUES = 2**22
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PrincipalAxes:
     """PCA with a number of components, and zeros for spare components.
 
@@ -58,7 +58,7 @@ class PrincipalAxes:
 
     @cached_property
     def unit_scale(self) -> np.ndarray:
-        """The factor from a code of unit variance to the units of the data.
+        """What a code of unit variance stands for, in the units of the rows.
 
         It is the scale, or for spare components the smallest scale of the others.
         """
@@ -83,9 +83,9 @@ class PrincipalAxes:
         return np.where(self.is_used, log_share, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decomposition:
-    """PCA of rows with all components that they have.
+    """PCA of rows with the variances of all components, and the first directions.
 
     Attributes
     ----------
@@ -107,6 +107,10 @@ class Decomposition:
         total = max(self.variances.sum(), np.finfo(np.float64).tiny)
         ratio: np.ndarray = self.variances / total
         return ratio
+
+    def keeping(self, n_directions: int) -> Decomposition:
+        """Return the decomposition without the other directions, which take memory."""
+        return replace(self, directions=self.directions[:n_directions].copy())
 
     def axes(self, n_components: int) -> PrincipalAxes:
         """Return PCA with that number of components, spare ones included."""

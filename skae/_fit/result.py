@@ -36,7 +36,7 @@ class NestedDecoder(NamedTuple):
         return self._replace(arrays=[array.astype(dtype) for array in self.arrays])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitResult:
     """What a fit returns: arrays and plain data, with the weights in the data's units.
 

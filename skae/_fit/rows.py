@@ -49,9 +49,9 @@ class TrainingRows:
         return mean, scale if scale > 0 else 1.0
 
     @cached_property
-    def pca(self) -> Decomposition:
-        """PCA that tells how much variance is explained, but not to the last digit."""
-        return decompose(self.X, exact=False)
+    def _pca(self) -> Decomposition:
+        """The variances along the components, though not to the last digit."""
+        return decompose(self.X, exact=False).keeping(0)
 
     def unexplained_by_pca(self, n_components: int) -> np.ndarray:
         """Return the share of the variance that the first components leave unexplained.
@@ -59,5 +59,6 @@ class TrainingRows:
         It has shape (n_components,). As in scikit-learn, it is measured on the rows
         that PCA is fitted to. Constant rows leave nothing.
         """
-        ratio = self.pca.axes(n_components).variance_ratio
+        ratio = self._pca.variance_ratio[:n_components]
+        ratio = np.pad(ratio, (0, n_components - len(ratio)))
         return np.maximum(1 - np.cumsum(ratio), 0.0) if ratio.any() else ratio

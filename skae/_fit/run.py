@@ -42,8 +42,8 @@ _ROWS_OF_UNIT_NOISE = 300
 # The kernels of such a network decay by this multiple of the learning rate each step.
 _WEIGHT_DECAY = 0.1
 
-# Shares of the schedule after which networks of few rows are compared: few rows are
-# soon learnt by heart.
+# Shares of the schedule after which networks of few rows are compared, as they overfit
+# early.
 _SNAPSHOT_SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
@@ -157,30 +157,45 @@ def _configuration(
     task: FitTask, split: Split, axes: PrincipalAxes, regime: Regime
 ) -> TrainingConfig:
     plan, smoothing_noise, stopping = task.plan, 0.0, None
-    code = plan.code.training(plan, len(task.X))
+    code_training = plan.code.training(plan, len(task.X))
     if plan.pca_shortcut:
         multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / len(split.train))
         smoothing_noise = plan.code.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
-        stopping = EarlyStopping(plan.n_iter_no_change, plan.tol, code.patience_start)
-    one_epoch, fold = regime.one_epoch, regime.fold
-    return TrainingConfig(
-        learning_rate=(1.0 if one_epoch else code.rate_factor) * plan.learning_rate,
-        n_epochs=1 if one_epoch else plan.max_iter,
-        decaying=not one_epoch,
+        stopping = EarlyStopping(
+            plan.n_iter_no_change, plan.tol, code_training.patience_start
+        )
+    fold = () if regime.fold is None else (regime.fold,)
+    config = TrainingConfig(
+        learning_rate=code_training.rate_factor * plan.learning_rate,
+        n_epochs=plan.max_iter,
         smoothing_noise=smoothing_noise,
         corruption=task.corruption_values(split),
         weight_decay=_WEIGHT_DECAY if plan.pca_shortcut else 0.0,
         alpha=plan.alpha,
         stopping=stopping,
-        seed=(plan.seeds.training,) if fold is None else (plan.seeds.training, fold),
-        min_steps=1 if one_epoch else plan.min_steps,
-        term_weight=code.term_weight,
-        warmup=0 if one_epoch else code.warmup,
-        target_rate=code.target_rate,
-        early_code_gradient=1.0 if one_epoch else code.early_code_gradient,
+        seed=(plan.seeds.training, *fold),
+        min_steps=plan.min_steps,
+        term_weight=code_training.term_weight,
+        warmup=code_training.warmup,
+        target_rate=code_training.target_rate,
+        early_code_gradient=code_training.early_code_gradient,
         snapshot_epochs=regime.snapshot_epochs,
         verbose=plan.verbose,
+    )
+    return _of_one_epoch(config, plan) if regime.one_epoch else config
+
+
+def _of_one_epoch(config: TrainingConfig, plan: FitPlan) -> TrainingConfig:
+    """Return the configuration of one epoch at a constant rate, without warm-ups."""
+    return replace(
+        config,
+        learning_rate=plan.learning_rate,
+        n_epochs=1,
+        decaying=False,
+        min_steps=1,
+        warmup=0,
+        early_code_gradient=1.0,
     )
 
 

@@ -116,14 +116,22 @@ def _with_linear_path(stack: Stack, parts: StackArrays, linear: Arrays) -> Array
 def pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
     """Return weights with which the network is PCA, with codes of unit variance.
 
-    Spare components start at zero. A log-variance starts as in probabilistic PCA.
+    Spare components start at zero.
     """
+    return linear_start(network, _unit_pca(axes), seed)
+
+
+def variational_pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:
+    """Return weights of a PCA start with the posteriors of probabilistic PCA."""
+    linear = _unit_pca(axes)
+    head = [np.zeros_like(linear.encoder[0]), axes.log_posterior_variance]
+    return linear_start(network, Weights(linear.encoder + head, linear.decoder), seed)
+
+
+def _unit_pca(axes: PrincipalAxes) -> Weights:
+    """Return linear layers to codes of unit variance and back, zero if spare."""
     components = axes.components * axes.is_used[:, np.newaxis]
-    linear = _linear_weights(axes, components, axes.unit_scale)
-    if network.encoder.log_variance:
-        head = [np.zeros_like(linear.encoder[0]), axes.log_posterior_variance]
-        linear = Weights(linear.encoder + head, linear.decoder)
-    return linear_start(network, linear, seed)
+    return _linear_weights(axes, components, axes.unit_scale)
 
 
 def mirrored_pca_start(network: Network, axes: PrincipalAxes, seed: int) -> Weights:

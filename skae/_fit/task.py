@@ -108,7 +108,8 @@ class FitTask:
     def axes(self, split: Split) -> PrincipalAxes:
         """Return PCA of the rows to train on, in the units of training."""
         if split not in self._pca:
-            self._pca[split] = decompose(self.Z, exact=False, rows=split.train)
+            found = decompose(self.Z, exact=False, rows=split.train)
+            self._pca[split] = found.keeping(self.plan.n_components)
         return self._pca[split].axes(self.plan.n_components)
 
     def squared_unit(self) -> float:

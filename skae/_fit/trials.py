@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -117,5 +118,6 @@ def trained_network(
         return network_result(task, trial.runs[0].trained, trial.comparison)
     trained = train_network(task, task.all_rows, Regime((trial.n_epochs,)), previous)
     val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
-    trained.result.val_loss[:] = mean_curve(val_losses)
+    result = replace(trained.result, val_loss=mean_curve(val_losses))
+    trained = trained._replace(result=result)
     return network_result(task, trained, trial.comparison)

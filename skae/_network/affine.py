@@ -23,7 +23,7 @@ from skae._network.description import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Affine:
     """The map ``x @ matrix + shift``; a float stands for that multiple of identity."""
 

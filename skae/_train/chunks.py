@@ -134,12 +134,15 @@ class _StepGroups(NamedTuple):
         Number of rows and step size of each batch; 0 for steps that pad a group.
     starts : ndarray of shape (n_groups, 1)
         As in `EpochChunk`.
+    seed : ndarray of shape (2,)
+        Seed of the first group's uniform numbers.
     """
 
     batches: np.ndarray
     lengths: np.ndarray
     step_sizes: np.ndarray
     starts: np.ndarray
+    seed: np.ndarray
 
 
 def prepare_epochs(
@@ -171,12 +174,13 @@ def prepare_epochs(
         step_sizes, scalars = epoch_schedule(epoch, len(lengths), config)
         order = rng.permutation(split.train)
         batches = batched(order, lengths, key.batch_size, n_steps)
-        constant = constant._replace(seed=rng.integers(2**31 - 1, size=2))
+        seed = rng.integers(2**31 - 1, size=2)
         groups = _StepGroups(
             batches.reshape(-1, n_steps * key.batch_size),
             grouped(lengths, n_steps),
             grouped(step_sizes, n_steps),
             rng.integers(_N_STARTS, size=(len(lengths), 1))[::n_steps],
+            seed,
         )
         yield _chunks(key, constant, groups, scalars, data.X)
         del order, batches, groups  # before the next ones are made
@@ -226,7 +230,7 @@ def _chunks(
             "donors": donors.astype(np.int32),
             "step_sizes": groups.step_sizes[begin:end].astype(np.float32),
             "scalars": np.asarray(scalars, np.float32),
-            "seed": (constant.seed + np.array([0, begin])).astype(np.int32),
+            "seed": (groups.seed + np.array([0, begin])).astype(np.int32),
             "starts": groups.starts[begin:end].astype(np.int32),
         }
         tensors = share_arrays([*varying.values()])
@@ -280,6 +284,6 @@ def _n_normals(key: GraphKey, n_steps: int) -> int:
     """Return the length of the table: its starts, and the most that a group reads."""
     encoder = key.network.encoder
     n_noises = key.smoothing + key.corruption.n_normals
-    n_codes = encoder.n_outputs if encoder.log_variance else 0
+    n_codes = encoder.n_outputs if key.objective.draws_codes else 0
     most = n_steps * key.batch_size * (n_noises * encoder.n_inputs + n_codes)
     return _N_STARTS + most if most else 0

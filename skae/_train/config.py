@@ -40,6 +40,15 @@ class GraphKey:
     smoothing: bool
     corruption: Corruption = NO_CORRUPTION
 
+    def __post_init__(self) -> None:
+        for value in (self.objective, self.corruption):
+            # A subclass would be equal to others that differ in its own fields alone.
+            if "__dataclass_params__" not in vars(type(value)):
+                raise TypeError(
+                    f"{type(value).__name__} must be decorated with "
+                    "@dataclass(frozen=True), as compiled programs are looked up by it."
+                )
+
 
 @dataclass(frozen=True)
 class EarlyStopping:
@@ -60,7 +69,7 @@ class EarlyStopping:
     start: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingConfig:
     """How to train: all values that may change without compiling anew.
 

@@ -129,28 +129,29 @@ class _Progress:
         if not (isfinite(loss) and isfinite(val_loss)):
             self._end_diverged()
             return
-        self.loss.append(loss)
-        if self._has_held_out:
-            self._val_loss.append(val_loss)
-        if self._config.verbose:
-            n_epochs = len(self.loss)
-            logger.info("epoch %d: loss %.6g, val_loss %.6g", n_epochs, loss, val_loss)
+        n_epochs = len(self.loss) + 1
         if self._config.stopping is None:
             # An epoch's loss is that of the weights it began with, or soon after.
             self._proven = self._kept
             self._kept = trace.values
             if len(self._snapshots) < len(self._config.snapshot_epochs):
-                self._update_snapshot(trace.values)
+                self._update_snapshot(n_epochs, trace.values)
         else:
-            self._stop_early(val_loss, trace.values, self._config.stopping)
+            self._stop_early(n_epochs, val_loss, trace.values, self._config.stopping)
+        self.loss.append(loss)
+        if self._has_held_out:
+            self._val_loss.append(val_loss)
+        # Last, as a handler of the user may interrupt the training.
+        if self._config.verbose:
+            logger.info("epoch %d: loss %.6g, val_loss %.6g", n_epochs, loss, val_loss)
 
-    def _update_snapshot(self, values: list[tf.Tensor]) -> None:
+    def _update_snapshot(self, n_epochs: int, values: list[tf.Tensor]) -> None:
         """Average the weights of the epochs that belong to the next snapshot.
 
         The mean approximates the end of a schedule that ended there (Izmailov et al.,
         2018, "Averaging weights leads to wider optima and better generalization").
         """
-        config, n_epochs = self._config, len(self.loss)
+        config = self._config
         previous, epoch = (0, *config.snapshot_epochs)[len(self._snapshots) :][:2]
         begin = max(epoch // 2, previous, config.warmup)
         if epoch == config.n_epochs:
@@ -164,7 +165,11 @@ class _Progress:
             self.should_stop = len(self._snapshots) == len(config.snapshot_epochs)
 
     def _stop_early(
-        self, val_loss: float, values: list[tf.Tensor], stopping: EarlyStopping
+        self,
+        n_epochs: int,
+        val_loss: float,
+        values: list[tf.Tensor],
+        stopping: EarlyStopping,
     ) -> None:
         if val_loss < self._best:
             self._best = val_loss
@@ -174,7 +179,7 @@ class _Progress:
         if self._reference is np.inf or val_loss < self._reference - least_decrease:
             self._reference = val_loss
             self._n_without_improvement = 0
-        elif len(self.loss) > stopping.start:
+        elif n_epochs > stopping.start:
             self._n_without_improvement += 1
         self.should_stop = self._n_without_improvement >= stopping.patience
 

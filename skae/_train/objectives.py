@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -90,6 +90,8 @@ class Reconstruction:
     """
 
     loss: str
+    #: Whether codes are drawn, and so normal numbers are needed for them.
+    draws_codes: ClassVar[bool] = False
 
     @property
     def n_terms(self) -> int:
@@ -180,6 +182,8 @@ class EvidenceBound(Reconstruction):
     Its terms are the reconstruction error of codes drawn from the posterior, and the
     posterior's divergence from the prior.
     """
+
+    draws_codes = True
 
     @property
     def n_terms(self) -> int:

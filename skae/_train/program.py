@@ -317,10 +317,9 @@ class CompiledProgram:
     def _code_normal(
         self, rows: tf.Tensor, normals: _NormalNumbers
     ) -> tf.Tensor | None:
-        encoder = self.key.network.encoder
-        if not encoder.log_variance:
+        if not self.key.objective.draws_codes:
             return None
-        return normals.read((rows.shape[0], encoder.n_outputs))
+        return normals.read((rows.shape[0], self.key.network.encoder.n_outputs))
 
     def _with_penalty(
         self, gradients: list[tf.Tensor], values: list[tf.Tensor], alpha: tf.Tensor

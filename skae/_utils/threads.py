@@ -21,7 +21,9 @@ class _SharedLimit:
 
     The number of BLAS threads belongs to the process or, in some builds, to the calling
     thread. So each holder sets it, and each restores the number that the first holder
-    found: the later ones may have found the first one's limit.
+    found: the later ones may have found the first one's limit. Where the number belongs
+    to the process, the first holder to leave lifts the limit for all, which costs the
+    others some time.
     """
 
     def __init__(self) -> None:
