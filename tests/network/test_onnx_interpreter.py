@@ -1,4 +1,4 @@
-"""The exported ONNX graphs do what NumPy does."""
+"""ONNX models compute the same outputs as NumPy, in a runtime and by definition."""
 
 import pickle
 import sys
@@ -14,27 +14,19 @@ from sklearn.exceptions import NotFittedError
 
 import skae
 from skae import ConvAE, DenseAE, SparseAE
-from skae._network import (
-    ACTIVATIONS,
-    Activations,
-    Dense,
-    FeatureMaps,
-    Network,
-    Stack,
-    Weights,
-    conv_network,
-    dense_network,
-)
-from skae._numpy_backend import forward
-from skae._onnx_backend import to_model
+from skae._network.architectures import Activations, conv_network, dense_network
+from skae._network.description import ACTIVATIONS, Dense, Network, Stack, Weights
+from skae._network.numpy_interpreter import forward
+from skae._network.onnx_interpreter import to_model
 from tests.estimators import NAMES
+from tests.networks import FEATURE_MAPS, draw_weights
 from tests.processes import run
 
 NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), "max_iter": 2}
 
 
 def run_onnx(model, X):
-    """Run a checked model in a runtime, on rows of single precision."""
+    """Check a model and run it in a runtime, on rows in single precision."""
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -46,15 +38,6 @@ def run_onnx(model, X):
 
 def assert_close(output, expected):
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
-
-
-def draw_weights(network, seed):
-    rng = np.random.default_rng(seed)
-    arrays = [
-        rng.normal(0, np.prod(shape[:-1], dtype=int) ** -0.5, shape)
-        for shape in network.array_shapes
-    ]
-    return network.split(arrays)
 
 
 def assert_all_parts_equal_numpy(network, seed, n_rows):
@@ -83,47 +66,40 @@ def assert_all_parts_equal_numpy(network, seed, n_rows):
     shortcut=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_dense_networks(activation, sizes, n_rows, shortcut, seed):
+def test_dense_networks_agree_with_numpy(activation, sizes, n_rows, shortcut, seed):
     activations = Activations(activation, activation, activation)
     assert_all_parts_equal_numpy(
         dense_network(sizes, activations, shortcut), seed, n_rows
     )
 
 
-SHAPES = st.one_of(
-    st.tuples(st.integers(1, 9), st.integers(1, 3)),
-    st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)),
-)
-
-
 @settings(max_examples=40, deadline=None)
 @given(
-    maps=st.builds(
-        FeatureMaps,
-        SHAPES,
-        st.lists(st.integers(1, 4), min_size=1, max_size=2).map(tuple),
-        st.integers(1, 4),
-    ),
+    maps=FEATURE_MAPS,
     sizes=st.sampled_from([(), (2,), (5, 2)]),
     shortcut=st.booleans(),
     activation=st.sampled_from(ACTIVATIONS),
     n_rows=st.integers(1, 5),
     seed=st.integers(0, 1000),
 )
-def test_convolutional_networks(maps, sizes, shortcut, activation, n_rows, seed):
-    """Of images and signals, of odd sizes and single pixels too."""
+def test_convolutional_networks_agree_with_numpy(
+    maps, sizes, shortcut, activation, n_rows, seed
+):
     activations = Activations(activation, "linear", activation)
     network = conv_network(maps, sizes, activations, shortcut)
     assert_all_parts_equal_numpy(network, seed, n_rows)
 
 
 @pytest.mark.parametrize("n_active", [1, 2, 5])
-def test_largest_values_are_kept_the_first_of_equal_ones(n_active):
+def test_largest_values_are_kept_the_first_among_equals(n_active):
     stack = Stack((Dense(5, 5, n_active=n_active),))
     arrays = [np.eye(5), np.zeros(5)]
     X = np.array([[3, 1, 2, 5, 4], [-1, -1, -2, -1, -1], [0, 7, 7, 7, 0]], dtype=float)
     model = to_model(Network(stack, stack), Weights(arrays, []), "encoder")
     np.testing.assert_array_equal(run_onnx(model, X), forward(stack, arrays, X))
+
+
+# --- Exports of fitted estimators ---
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +121,8 @@ def images():
     ],
     ids=repr,
 )
-def test_estimators(images, estimator, dtype):
-    """Among them those whose answer is PCA, which are the last ones."""
+def test_fitted_estimators_agree_with_their_methods(images, estimator, dtype):
+    # The last ones hold out rows, and few rows make them PCA.
     X = images.astype(dtype)[: 60 if not estimator.early_stopping else 40]
     model = estimator.set_params(random_state=0).fit(X)
     assert model.used_network_ is not estimator.early_stopping
@@ -157,16 +133,16 @@ def test_estimators(images, estimator, dtype):
         ("reconstruction", X, model.reconstruct(X)),
     ]:
         exported = model.to_onnx(part)
-        for some in (slice(None), slice(1)):
+        for some in (slice(None), slice(1)):  # all rows, and a single one
             assert_close(run_onnx(exported, rows[some]), expected[some])
 
 
-def test_truncated_codes(images):
+def test_truncated_codes_are_exported(images):
     model = DenseAE(4, ordered=True, random_state=0, **NETWORK).fit(images).truncate(2)
     assert_close(run_onnx(model.to_onnx(), images), model.reconstruct(images))
 
 
-def test_names_types_and_versions(images):
+def test_names_types_and_versions_are_fixed(images):
     model = DenseAE(3, random_state=0, **NETWORK).fit(images)
     for part, names in [
         ("encoder", ["X", "codes"]),
@@ -187,7 +163,7 @@ def test_names_types_and_versions(images):
     assert model.to_onnx() == exported
 
 
-def test_only_what_can_be_exported_is(images):
+def test_unfitted_estimators_and_unknown_parts_are_refused(images):
     with pytest.raises(NotFittedError):
         DenseAE().to_onnx()
     model = DenseAE(3, random_state=0, **NETWORK).fit(images)
@@ -198,7 +174,7 @@ def test_only_what_can_be_exported_is(images):
 
 
 @pytest.mark.parametrize("change", ["layer", "activation"])
-def test_an_unknown_layer_is_named(change):
+def test_layer_without_an_export_is_named(change):
     class Recurrent(Dense):
         pass
 
@@ -210,14 +186,14 @@ def test_an_unknown_layer_is_named(change):
         to_model(Network(stack, stack), weights, "encoder")
 
 
-def test_missing_onnx_is_reported_with_the_extra(images, monkeypatch):
+def test_missing_onnx_is_reported_with_the_extra_to_install(images, monkeypatch):
     model = DenseAE(3, random_state=0, **NETWORK).fit(images)
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"'onnx'.*pip install 'skae\[onnx\]'"):
         model.to_onnx()
 
 
-def test_neither_tensorflow_nor_a_fit_is_needed_to_export(images, tmp_path):
+def test_loaded_estimator_is_exported_without_tensorflow(images, tmp_path):
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(DenseAE(3, random_state=0, **NETWORK).fit(images)))
     run(

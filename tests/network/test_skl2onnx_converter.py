@@ -1,4 +1,4 @@
-"""Pipelines with an autoencoder inside, converted to ONNX by skl2onnx."""
+"""skl2onnx converts pipelines with an autoencoder inside."""
 
 import numpy as np
 import onnxruntime
@@ -35,7 +35,7 @@ TYPES = {np.float32: FloatTensorType, np.float64: DoubleTensorType}
 
 
 def convert(model, rows, **options):
-    # skl2onnx's own default, a list of dictionaries, holds no array of probabilities.
+    # By default, skl2onnx returns probabilities as a list of dictionaries.
     if hasattr(model, "predict_proba"):
         options["options"] = {"zipmap": False}
     return to_onnx(model, rows, target_opset=17, **options)
@@ -49,10 +49,10 @@ def run_onnx(converted, inputs):
 
 
 def assert_same_probabilities(pipeline, rows):
-    """Compare them on all rows, and on a single one."""
+    """Compare the models on all rows, and on a single one."""
     converted = convert(pipeline, rows[:1])
     for some in (rows, rows[:1]):
-        # Of a search within the pipeline skl2onnx returns the codes as well.
+        # For a search inside the pipeline, skl2onnx returns the codes as well.
         *_, labels, probabilities = run_onnx(converted, {"X": some})
         np.testing.assert_allclose(
             probabilities, pipeline.predict_proba(some), atol=1e-5
@@ -72,8 +72,8 @@ def assert_same_probabilities(pipeline, rows):
     ],
     ids=repr,
 )
-def test_probabilities_of_a_pipeline(autoencoder, dtype):
-    """The last ones' answer is PCA, as they have few rows."""
+def test_pipelines_predict_the_same_probabilities(autoencoder, dtype):
+    # The last ones hold out rows, and few rows make them PCA.
     n_rows = 40 if autoencoder.early_stopping else None
     rows, y = X[::-1][:n_rows].astype(dtype), Y[::-1][:n_rows].copy()
     y[:5] = 0  # more than one class
@@ -94,7 +94,7 @@ def test_probabilities_of_a_pipeline(autoencoder, dtype):
     ],
     ids=repr,
 )
-def test_models_behind(classifier, dtype):
+def test_classifiers_and_transformers_may_follow(classifier, dtype):
     if not hasattr(classifier, "predict_proba"):
         classifier = make_pipeline(classifier, LogisticRegression())
     rows = StandardScaler().fit_transform(X).astype(dtype)
@@ -106,7 +106,7 @@ def test_models_behind(classifier, dtype):
 @pytest.mark.parametrize(
     "model", [Ridge(), KMeans(3, n_init=1, random_state=0), SVR()], ids=repr
 )
-def test_predictions_behind(model, dtype):
+def test_regressors_and_clusterers_may_follow(model, dtype):
     rows = StandardScaler().fit_transform(X).astype(dtype)
     pipeline = make_pipeline(DenseAE(3, **NETWORK), model).fit(rows, Y)
     predicted, *_ = run_onnx(convert(pipeline, rows[:1]), {"X": rows})
@@ -114,7 +114,7 @@ def test_predictions_behind(model, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_codes_at_the_end(dtype):
+def test_pipeline_that_ends_with_the_codes(dtype):
     rows = X.astype(dtype)
     pipeline = make_pipeline(StandardScaler(), DenseAE(3, **NETWORK)).fit(rows)
     converted = convert(pipeline, rows[:1])
@@ -127,8 +127,8 @@ def test_codes_at_the_end(dtype):
 
 @pytest.mark.parametrize("first", [StandardScaler(), None], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_columns_of_a_data_frame(dtype, first):
-    """Each is an input of its own, whether joined by a scaler or by the autoencoder."""
+def test_each_column_of_a_data_frame_may_be_an_input(dtype, first):
+    """Either a scaler joins the columns or the autoencoder does."""
     steps = [first] if first is not None else []
     pipeline = make_pipeline(*steps, DenseAE(3, **NETWORK), LogisticRegression())
     frame = FRAME.iloc[:, :4].astype(dtype)
@@ -141,7 +141,7 @@ def test_the_columns_of_a_data_frame(dtype, first):
     np.testing.assert_allclose(probabilities, pipeline.predict_proba(frame), atol=1e-5)
 
 
-def test_branches_of_a_column_transformer():
+def test_autoencoders_in_branches_of_a_column_transformer():
     columns = ColumnTransformer(
         [
             ("chemistry", DenseAE(2, **NETWORK), slice(0, 6)),
@@ -156,7 +156,7 @@ def test_branches_of_a_column_transformer():
     assert_same_probabilities(pipeline.fit(rows, Y), rows)
 
 
-def test_nested_pipelines_with_several_autoencoders():
+def test_nested_pipelines_may_have_several_autoencoders():
     inner = make_pipeline(StandardScaler(), ConvAE(4, **NETWORK))
     pipeline = make_pipeline(
         make_pipeline(StandardScaler(), DenseAE(8, **NETWORK)),
@@ -168,7 +168,7 @@ def test_nested_pipelines_with_several_autoencoders():
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_search_results(inside):
+def test_results_of_searches_are_converted(inside):
     grid = {"n_components": [1, 3]}
     rows = StandardScaler().fit_transform(X).astype(np.float32)
     if inside:
@@ -181,11 +181,11 @@ def test_search_results(inside):
 
 
 class Renamed(DenseAE):
-    """A subclass that skl2onnx knows as little of as of its parent."""
+    """A subclass from a user's program."""
 
 
 @pytest.mark.parametrize("opset", [11, 17, 18, None])
-def test_subclasses_and_other_opsets(opset):
+def test_subclasses_are_converted_to_any_opset(opset):
     rows = X.astype(np.float32)
     model = make_pipeline(StandardScaler(), Renamed(3, **NETWORK)).fit(rows)
     converted = to_onnx(model, rows[:1], target_opset=opset)
@@ -193,10 +193,10 @@ def test_subclasses_and_other_opsets(opset):
     np.testing.assert_allclose(codes, model.transform(rows), atol=1e-5)
 
 
-def test_bad_input_is_refused():
+def test_unfitted_autoencoders_and_wrong_widths_are_refused():
     rows = X.astype(np.float32)
     with pytest.raises(NotFittedError):
         to_onnx(DenseAE(3), rows[:1])
     model = DenseAE(3, **NETWORK).fit(rows)
-    with pytest.raises(ValueError, match="fitted to 13 features, but is given 5"):
+    with pytest.raises(ValueError, match=r"fitted to 13 features.* it receives 5"):
         to_onnx(model, rows[:1, :5])

@@ -27,7 +27,7 @@ def test_fits_in_a_graph_are_refused_and_break_no_later_fit(X):
         make().fit(X)
     codes = make().fit(X).transform(X)
 
-    @tf.function
+    @tf.function(autograph=False)
     def fit_while_tracing():
         make().fit(X)
         return 0
