@@ -1,4 +1,4 @@
-"""The methods and the state that all estimators share."""
+"""The methods and the fitted state that all estimators share."""
 
 import io
 import pickle
@@ -20,7 +20,9 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skae import DenseAE
+import skae
+from skae import ConvAE, DenoisingAE, DenseAE
+from tests.processes import run
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
 
@@ -32,7 +34,7 @@ def wine():
 
 @pytest.fixture(scope="module")
 def model(wine):
-    """A network that is not PCA."""
+    """A small network; without early stopping, it is kept."""
     model = DenseAE(3, **QUICK, early_stopping=False).fit(wine)
     assert model.used_network_
     return model
@@ -42,7 +44,7 @@ def model(wine):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_data_frames_in_and_out(wine, model, library):
+def test_data_frames_give_data_frames(wine, model, library):
     names = load_wine().feature_names
     make_frame = {
         "pandas": lambda: pd.DataFrame(wine, columns=names),
@@ -55,14 +57,14 @@ def test_data_frames_in_and_out(wine, model, library):
     assert list(codes.columns) == ["denseae0", "denseae1", "denseae2"]
     assert list(estimator.get_feature_names_out()) == list(codes.columns)
     assert list(estimator.feature_names_in_) == names
-    # The memory layout of a frame changes the order of sums in the fit.
+    # The columns of a frame have another memory layout, which changes rounding.
     np.testing.assert_allclose(codes.to_numpy(), model.transform(wine), atol=1e-9)
     np.testing.assert_allclose(
         estimator.inverse_transform(codes), model.reconstruct(wine), atol=1e-9
     )
 
 
-def test_wrong_feature_names_are_refused(wine):
+def test_feature_names_must_match_those_of_the_fit(wine):
     frame = pd.DataFrame(wine, columns=load_wine().feature_names)
     estimator = DenseAE(2, **QUICK).fit(frame[:40])
     with pytest.raises(ValueError, match="feature names should match"):
@@ -72,7 +74,7 @@ def test_wrong_feature_names_are_refused(wine):
 
 
 @pytest.mark.parametrize("container", [csr_array, csr_matrix, csc_array])
-def test_sparse_rows_equal_dense_ones(wine, container):
+def test_sparse_rows_give_the_same_results_as_dense_rows(wine, container):
     X = np.where(wine > 0, wine, 0)
     dense = DenseAE(3, **QUICK, early_stopping=False).fit(X)
     sparse = DenseAE(3, **QUICK, early_stopping=False).fit(container(X))
@@ -85,7 +87,7 @@ def test_sparse_rows_equal_dense_ones(wine, container):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("early_stopping", [True, False])
-def test_the_dtype_of_the_fit_is_kept(wine, dtype, early_stopping):
+def test_outputs_have_the_dtype_of_the_training_rows(wine, dtype, early_stopping):
     X = wine[:45].astype(dtype)
     model = DenseAE(3, **QUICK, early_stopping=early_stopping).fit(X)
     for rows in (X, X.astype(np.float32), X.astype(np.float64), X.tolist()):
@@ -94,7 +96,7 @@ def test_the_dtype_of_the_fit_is_kept(wine, dtype, early_stopping):
     assert model.mean_.dtype == dtype
 
 
-def test_column_transformer_and_pipeline(wine):
+def test_columns_of_a_frame_are_encoded_in_a_pipeline(wine):
     frame = pd.DataFrame(wine, columns=load_wine().feature_names)
     columns = ColumnTransformer(
         [("codes", DenseAE(2, **QUICK), list(frame.columns[:6]))],
@@ -106,7 +108,7 @@ def test_column_transformer_and_pipeline(wine):
     )
 
 
-def test_pipeline_memory(wine, tmp_path):
+def test_pipeline_with_a_cache_gives_the_same_result(wine, tmp_path):
     pipeline = make_pipeline(
         DenseAE(2, **QUICK, early_stopping=False),
         LogisticRegression(),
@@ -120,7 +122,7 @@ def test_pipeline_memory(wine, tmp_path):
 # --- Scores ---
 
 
-def test_score_is_the_explained_share(wine, model):
+def test_score_is_the_explained_share_of_the_variance(wine, model):
     X = wine[:50] + 1
     error = ((X - model.reconstruct(X)) ** 2).sum(axis=1)
     total = ((X - wine.mean(axis=0)) ** 2).sum(axis=1)
@@ -134,7 +136,7 @@ def test_score_is_the_explained_share(wine, model):
         model.score(X, sample_weight=[1.0])
 
 
-def test_score_weights_are_routed(wine):
+def test_sample_weights_are_routed_to_score(wine):
     with config_context(enable_metadata_routing=True):
         estimator = DenseAE(2, **QUICK).set_score_request(sample_weight=True)
         weights = np.arange(len(wine), dtype=float)
@@ -145,32 +147,32 @@ def test_score_weights_are_routed(wine):
     assert (weighted["test_score"] != plain["test_score"]).all()
 
 
-def test_score_samples_finds_the_unusual_row(digits):
+def test_unusual_row_has_a_low_score(digits):
     model = DenseAE(8, random_state=0, max_iter=20).fit(digits)
-    strange = np.random.default_rng(0).normal(size=(1, 64)) * 3
-    assert model.score_samples(strange) < np.quantile(model.score_samples(digits), 0.02)
+    unusual = np.random.default_rng(0).normal(size=(1, 64)) * 3
+    assert model.score_samples(unusual) < np.quantile(model.score_samples(digits), 0.02)
 
 
-# --- Going on from a fit ---
+# --- Continuing from a fit ---
 
 
-def test_partial_fit_learns_block_by_block(digits):
+def test_partial_fit_improves_with_each_block(digits):
     def make():
         return DenseAE(4, hidden_layer_sizes=(32,), random_state=0, batch_size=32)
 
     model = make().partial_fit(digits[:600])
-    after_one = model.score(digits)
+    score_after_one = model.score(digits)
     for _ in range(5):
         for start in (0, 600, 1200):
             model.partial_fit(digits[start : start + 600])
-    assert model.score(digits) > after_one + 0.05
+    assert model.score(digits) > score_after_one + 0.05
     assert model.used_network_
     assert model.n_iter_ == len(model.history_["loss"]) == 16
     np.testing.assert_array_equal(model.mean_, make().partial_fit(digits[:600]).mean_)
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_partial_fit_goes_on_from_fit(digits, whiten):
+def test_partial_fit_continues_from_fit(digits, whiten):
     model = DenseAE(
         4, hidden_layer_sizes=(32,), max_iter=20, random_state=0, whiten=whiten
     ).fit(digits)
@@ -182,8 +184,10 @@ def test_partial_fit_goes_on_from_fit(digits, whiten):
 
 @pytest.mark.parametrize("output_activation", ["linear", "sigmoid"])
 @pytest.mark.parametrize("pca_shortcut", [True, False])
-def test_activations_are_what_was_asked_for(wine, output_activation, pca_shortcut):
-    """Units can't be folded into an activation that is not linear."""
+def test_outputs_stay_in_the_range_of_their_activation(
+    wine, output_activation, pca_shortcut
+):
+    """A change of units cannot be folded into a nonlinear layer."""
     model = DenseAE(
         3,
         **QUICK,
@@ -206,7 +210,7 @@ def test_activations_are_what_was_asked_for(wine, output_activation, pca_shortcu
             assert 0 < model.reconstruct(X).min() < model.reconstruct(X).max() < 1
 
 
-def test_partial_fit_goes_on_from_pca(wine):
+def test_partial_fit_continues_from_pca(wine):
     model = DenseAE(4, **QUICK).fit(wine[:40])
     assert not model.used_network_
     codes = model.transform(wine)
@@ -216,7 +220,7 @@ def test_partial_fit_goes_on_from_pca(wine):
     np.testing.assert_allclose(model.transform(wine), codes, atol=1e-4)
 
 
-def test_warm_start_goes_on_from_the_previous_network(digits):
+def test_warm_start_continues_from_the_previous_network(digits):
     model = DenseAE(
         4, hidden_layer_sizes=(32,), max_iter=30, random_state=0, warm_start=True
     ).fit(digits)
@@ -235,7 +239,7 @@ def test_warm_start_goes_on_from_the_previous_network(digits):
     [{"n_components": 5}, {"hidden_layer_sizes": (9,)}, {"activation": "relu"}],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_going_on_with_another_network_is_refused(wine, change, method):
+def test_training_cannot_continue_with_another_network(wine, change, method):
     model = DenseAE(3, **QUICK, early_stopping=False, warm_start=True).fit(wine)
     codes = model.transform(wine)
     model.set_params(**change)
@@ -248,7 +252,9 @@ def test_going_on_with_another_network_is_refused(wine, change, method):
     "change",
     [{"n_components": 4}, {"pca_shortcut": False}, {"code_activation": "relu"}],
 )
-def test_going_on_from_pca_needs_its_components_and_a_linear_path(wine, change):
+def test_pca_can_only_become_a_network_of_the_same_codes_with_a_linear_path(
+    wine, change
+):
     model = DenseAE(3, **QUICK).fit(wine[:40])
     assert not model.used_network_
     codes = model.transform(wine)
@@ -261,7 +267,7 @@ def test_going_on_from_pca_needs_its_components_and_a_linear_path(wine, change):
 # --- State ---
 
 
-def test_pickle_is_small(digits):
+def test_pickle_is_hardly_larger_than_the_arrays(digits):
     model = DenseAE(8, max_iter=20, random_state=0).fit(digits)
     arrays = sum(a.nbytes for a in [*model._encoder_arrays, *model._decoder_arrays])
     assert len(pickle.dumps(model)) < 2 * arrays
@@ -270,19 +276,7 @@ def test_pickle_is_small(digits):
     assert len(buffer.getvalue()) < 2 * arrays
 
 
-def test_state_is_arrays_and_builtins(model):
-    def leaves(value):
-        if isinstance(value, dict):
-            value = [*value, *value.values()]
-        if isinstance(value, (list, tuple)):
-            return [leaf for item in value for leaf in leaves(item)]
-        return [value]
-
-    kinds = {type(leaf) for leaf in leaves(vars(model))}
-    assert kinds <= {np.ndarray, str, int, float, bool, type(None)}
-
-
-def test_served_where_tensorflow_cannot_be_imported(wine, model, tmp_path):
+def test_fitted_pipeline_works_without_tensorflow(wine, model, tmp_path):
     path = tmp_path / "model.pkl"
     np.save(tmp_path / "X.npy", wine)
     pipeline = make_pipeline(StandardScaler(), model, LogisticRegression())
@@ -308,7 +302,7 @@ def test_served_where_tensorflow_cannot_be_imported(wine, model, tmp_path):
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
-def test_keras_models_do_the_same(wine, early_stopping):
+def test_keras_models_equal_the_methods(early_stopping):
     X = load_wine().data[:45]
     model = DenseAE(3, **QUICK, early_stopping=early_stopping).fit(X)
     codes = model.transform(X)
@@ -321,13 +315,22 @@ def test_keras_models_do_the_same(wine, early_stopping):
         assert keras_model.name == part
         output = np.asarray(keras_model(rows.astype(np.float32)))
         np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-2)
+
+
+def test_unknown_part_of_a_keras_model_is_refused(model):
     with pytest.raises(
         ValueError, match=r"'encoder', 'decoder', 'reconstruction'.*'code'"
     ):
         model.to_keras("code")
 
 
-# --- Bad input ---
+def test_public_names_are_the_declared_ones():
+    """Modules that the package imports are not among them, such as scikit-learn."""
+    names = run("import skae; print(*vars(skae))").stdout.split()
+    assert {name for name in names if not name.startswith("_")} == {*skae.__all__}
+
+
+# --- Invalid input ---
 
 
 @pytest.mark.parametrize(
@@ -342,13 +345,13 @@ def test_keras_models_do_the_same(wine, early_stopping):
         "get_feature_names_out",
     ],
 )
-def test_unfitted(method, wine):
+def test_methods_need_a_fitted_estimator(method, wine):
     arguments = () if method in ("to_keras", "get_feature_names_out") else (wine,)
     with pytest.raises(NotFittedError):
         getattr(DenseAE(), method)(*arguments)
 
 
-BAD_PARAMETERS = [
+INVALID_PARAMETERS = [
     ({"n_components": 0}, "n_components.*range.*Got 0"),
     ({"n_components": -1}, "n_components.*range.*Got -1"),
     ({"n_components": 1.5}, "n_components.*int.*Got 1.5"),
@@ -374,25 +377,32 @@ BAD_PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "message"), BAD_PARAMETERS)
+@pytest.mark.parametrize(("parameters", "message"), INVALID_PARAMETERS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_bad_parameters_are_named_before_training(wine, parameters, message, method):
+def test_invalid_parameters_are_named_before_training(
+    wine, parameters, message, method
+):
     estimator = DenseAE().set_params(**parameters)
     with pytest.raises(ValueError, match=message):
         getattr(estimator, method)(wine)
     assert not hasattr(estimator, "n_features_in_")
 
 
-def test_rows_scaled_to_the_range_of_cross_entropy_are_taken(wine):
-    """Rounding takes some of them a little beyond it."""
+def test_range_of_cross_entropy_may_be_exceeded_by_rounding_only(wine):
     X = MinMaxScaler().fit_transform(wine)
-    assert X.max() > 1  # or this tests nothing
-    bounded = {"loss": "binary_crossentropy", "output_activation": "sigmoid"}
-    model = DenseAE(hidden_layer_sizes=(8,), max_iter=1, **bounded).fit(X)
-    assert model.used_network_
+    assert X.max() > 1  # by rounding
+    model = DenseAE(
+        hidden_layer_sizes=(8,),
+        loss="binary_crossentropy",
+        output_activation="sigmoid",
+        max_iter=1,
+    )
+    assert np.isfinite(model.fit(X).history_["loss"]).all()
+    with pytest.raises(ValueError, match=r"needs X in \[0, 1\]"):
+        model.fit(X + 1e-12)
 
 
-BAD_ROWS = [
+INVALID_ROWS = [
     ([[np.nan, 1.0], [1.0, 2.0]], "contains NaN"),
     ([[np.inf, 1.0], [1.0, 2.0]], "contains infinity"),
     ([1.0, 2.0], "Expected 2D array"),
@@ -405,21 +415,69 @@ BAD_ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("rows", "message"), BAD_ROWS)
+@pytest.mark.parametrize(("rows", "message"), INVALID_ROWS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_bad_rows_are_refused_and_the_fit_is_kept(wine, rows, message, method):
-    estimator = DenseAE(2, **QUICK).fit(wine[:40])
-    if method == "fit":
-        state = vars(estimator).copy()
-        with pytest.raises(ValueError, match=message):
-            estimator.fit(rows)
-        assert vars(estimator) == state
+def test_invalid_rows_are_refused(rows, message, method):
+    estimator = DenseAE(2, **QUICK)
     with pytest.raises(ValueError, match=message):
-        getattr(DenseAE(2, **QUICK), method)(rows)
+        getattr(estimator, method)(rows)
+    assert vars(estimator) == vars(DenseAE(2, **QUICK))
 
 
-def test_one_hidden_layer_may_be_a_number(wine):
-    """As in scikit-learn's networks."""
+@pytest.mark.parametrize(("rows", "message"), INVALID_ROWS)
+def test_failed_fit_preserves_the_previous_one(wine, rows, message):
+    estimator = DenseAE(2, **QUICK).fit(wine[:40])
+    state = vars(estimator).copy()
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(rows)
+    assert vars(estimator) == state
+
+
+class MyAE(DenseAE):
+    """A subclass of a user."""
+
+
+NOT_FINITE = {"learning_rate_init": 1e30, "early_stopping": False, **QUICK}
+
+
+@pytest.mark.parametrize("cls", [MyAE, DenoisingAE, ConvAE])
+@pytest.mark.parametrize(
+    ("parameters", "factor", "message"),
+    [
+        ({"loss": "binary_crossentropy"}, 1, "NAME with loss='binary_crossentropy'"),
+        (
+            {"loss": "binary_crossentropy", "output_activation": "sigmoid"},
+            9,
+            "NAME with loss='binary_crossentropy' needs X in",
+        ),
+        ({}, 1e200, "NAME got X with values .* variance is infinite"),
+        (NOT_FINITE, 1, "The training of NAME diverged"),
+        ({"hidden_layer_sizes": (0,)}, 1, "'hidden_layer_sizes' parameter of NAME"),
+        ({"whiten": True, "code_activation": "relu"}, 1, "NAME with whiten=True needs"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_errors_name_the_class_of_the_estimator(
+    cls, parameters, factor, message, wine, method
+):
+    estimator = cls(2).set_params(**parameters)
+    with pytest.raises(ValueError, match=message.replace("NAME", cls.__name__)):
+        getattr(estimator, method)(wine * factor)
+
+
+@pytest.mark.parametrize("cls", [MyAE, DenoisingAE, ConvAE])
+def test_errors_of_a_fitted_estimator_name_its_class(cls, wine):
+    estimator = cls(2, **QUICK, early_stopping=False, warm_start=True).fit(wine)
+    name = cls.__name__
+    with pytest.raises(ValueError, match=f"The part of a {name} must be"):
+        estimator.to_keras("code")
+    with pytest.raises(ValueError, match=f"but {name} expects codes"):
+        estimator.inverse_transform(wine)
+    with pytest.raises(ValueError, match=f"This {name} was fitted with another"):
+        estimator.set_params(activation="tanh").fit(wine)
+
+
+def test_width_of_one_hidden_layer_may_be_an_int(wine):
     number, sequence = (
         DenseAE(2, hidden_layer_sizes=sizes, max_iter=1, random_state=0).fit(wine)
         for sizes in (8, (8,))
@@ -427,7 +485,7 @@ def test_one_hidden_layer_may_be_a_number(wine):
     np.testing.assert_array_equal(number.transform(wine), sequence.transform(wine))
 
 
-def test_wrong_widths_are_refused(wine, model):
+def test_numbers_of_features_and_codes_must_match(wine, model):
     with pytest.raises(ValueError, match="5 features, but DenseAE is expecting 13"):
         model.transform(wine[:, :5])
     with pytest.raises(
@@ -436,7 +494,7 @@ def test_wrong_widths_are_refused(wine, model):
         model.inverse_transform(wine[:, :5])
 
 
-def test_progress_is_logged_where_asked(wine, caplog):
+def test_epochs_are_logged_if_verbose(wine, caplog):
     with caplog.at_level("INFO", logger="skae"):
         DenseAE(2, **QUICK, early_stopping=False, verbose=1).fit(wine)
     assert [r.getMessage()[:8] for r in caplog.records] == [
@@ -446,8 +504,7 @@ def test_progress_is_logged_where_asked(wine, caplog):
     ]
 
 
-def test_unscaled_data(wine):
-    """Features of very different units are reconstructed in those units."""
+def test_features_of_different_units_are_reconstructed_in_those_units():
     X = load_breast_cancer().data
     model = DenseAE(3, random_state=0, max_iter=30).fit(X)
     assert model.score(X) > 0.99

@@ -1,23 +1,22 @@
-"""scikit-learn's own checks, on every estimator and on its main settings."""
+"""scikit-learn's checks and shared behaviour, for the main settings of each class."""
 
 import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae
-from skae._corruption import NOISES
+from skae._train.corruption import CORRUPTIONS
 from tests.estimators import NAMES
 
 SHORT = {"max_iter": 20}
-# The checks fit few rows, where the answer is often PCA: without early stopping, a
-# network is kept. A small one compiles quickly.
+# The checks fit few rows, for which the result is usually PCA. Without early stopping,
+# the network is kept; a small one compiles quickly.
 NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), **SHORT}
 SETTINGS = {
     "ConvAE": [{}, NETWORK, {"n_components": None, **SHORT}],
-    "DenoisingAE": [{}, *({"noise": noise, **NETWORK} for noise in NOISES)],
+    "DenoisingAE": [{}, *({"noise": noise, **NETWORK} for noise in CORRUPTIONS)],
     "DenseAE": [
         {},
         {"pca_shortcut": False, **SHORT},
@@ -49,7 +48,7 @@ def test_sklearn_checks(estimator, check):
 @pytest.mark.parametrize("output_activation", ["linear", "softplus"])
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"DenoisingAE"}))
 def test_reported_error_is_that_of_the_reconstruction(digits, name, output_activation):
-    """So the units of training have become the data's, offset and all."""
+    """It is in the units of the data, including their offset."""
     X = digits * 3 + 20
     model = getattr(skae, name)(
         3, output_activation=output_activation, random_state=0, **NETWORK
@@ -59,7 +58,7 @@ def test_reported_error_is_that_of_the_reconstruction(digits, name, output_activ
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_training_goes_on_from_a_pickled_fit(digits, name):
+def test_training_continues_from_a_pickled_fit(digits, name):
     model = getattr(skae, name)(4, random_state=0, **NETWORK)
     model.set_params(max_iter=1).fit(digits)
     model = pickle.loads(pickle.dumps(model))
@@ -75,8 +74,7 @@ def test_training_goes_on_from_a_pickled_fit(digits, name):
 @pytest.mark.parametrize("settings", [{}, {"pca_shortcut": False}])
 @pytest.mark.parametrize("name", NAMES)
 def test_network_is_accepted_on_larger_data(digits, name, settings):
-    """What the checks above cannot see: that there is a network to check at all."""
+    """The checks of scikit-learn pass for PCA, too."""
     estimator = getattr(skae, name)(4, random_state=0, max_iter=30, **settings)
     estimator.fit(digits)
     assert estimator.used_network_
-    assert clone(estimator).get_params() == estimator.get_params()

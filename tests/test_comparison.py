@@ -18,7 +18,7 @@ def classes():
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_results_are_what_one_would_write_by_hand(digits, classes, ordered):
+def test_results_equal_a_cross_validation_by_hand(digits, classes, ordered):
     autoencoder = DenseAE(ordered=ordered, **QUICK)
     neighbours = KNeighborsClassifier()
     result = compare_with_pca(
@@ -66,7 +66,7 @@ def test_without_an_estimator_there_are_no_scores(digits):
     assert "score" not in str(result)
 
 
-def test_printed_table_has_a_line_for_each_number(digits, classes):
+def test_printed_table_has_a_line_for_each_number_of_components(digits, classes):
     result = compare_with_pca(
         digits[:40],
         classes[:40],
@@ -104,23 +104,23 @@ def test_printed_table_has_a_line_for_each_number(digits, classes):
         ({"y": [1, 2, 3]}, "inconsistent numbers of samples"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(digits, arguments, message):
+def test_inconsistent_arguments_are_refused(digits, arguments, message):
     with pytest.raises(ValueError, match=message):
         compare_with_pca(digits[:300], **arguments)
 
 
-def test_what_is_no_autoencoder_is_refused(digits):
-    with pytest.raises(TypeError, match=r"must be one of skae's, got PCA\(\)"):
+def test_other_estimators_are_refused(digits):
+    with pytest.raises(TypeError, match=r"must be an autoencoder of skae, got PCA\(\)"):
         compare_with_pca(digits[:300], autoencoder=PCA())
 
 
-def test_as_many_components_as_features_change_nothing_for_fewer():
-    """PCA is exact there, which no network beats."""
+def test_comparing_all_components_does_not_change_the_results_for_fewer():
+    """PCA with all components is exact, so no network is accepted there."""
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(600, 2))
     X = np.column_stack([Z, np.sin(2 * Z[:, 0]), Z[:, 0] ** 2, Z[:, 0] * Z[:, 1]])
     X += 0.05 * rng.normal(size=X.shape)
-    few, all_of_them = (
+    few, all_components = (
         compare_with_pca(
             X,
             n_components=numbers,
@@ -131,6 +131,6 @@ def test_as_many_components_as_features_change_nothing_for_fewer():
     )
     assert few.used_network.any()
     np.testing.assert_array_equal(
-        all_of_them.autoencoder_errors[:2], few.autoencoder_errors
+        all_components.autoencoder_errors[:2], few.autoencoder_errors
     )
-    assert not all_of_them.used_network[2].any()
+    assert not all_components.used_network[2].any()

@@ -42,7 +42,7 @@ def test_reconstructs_images_better_than_pca():
     ],
 )
 @pytest.mark.parametrize("n_components", [2, None])
-def test_any_shape_goes_in_and_comes_out_flat(
+def test_rows_of_any_image_shape_stay_flat(
     n_features, image_shape, resolved, n_components
 ):
     X = random_rows(n_features)
@@ -63,20 +63,20 @@ def test_any_shape_goes_in_and_comes_out_flat(
     )
 
 
-def test_feature_map_is_the_code_without_components():
+def test_last_feature_map_is_the_code_if_n_components_is_none():
     model = ConvAE(None, image_shape=(9, 6), max_iter=1, **QUICK).fit(random_rows(54))
-    # 9 x 6 becomes 5 x 3, then 3 x 2, of two filters.
+    # 9 x 6 is pooled to 5 x 3 and then to 3 x 2, with two filters.
     assert model.n_components_ == 3 * 2 * 2
     assert model.used_network_
 
 
 @pytest.mark.parametrize("image_shape", [(7,), (2, 2, 2, 7), (5, 6)])
-def test_shape_that_does_not_fit_is_refused_with_advice(image_shape):
+def test_image_shape_must_match_the_features(image_shape):
     with pytest.raises(ValueError, match="does not fit X with 28 features: expected"):
         ConvAE(image_shape=image_shape).fit(random_rows(28))
 
 
-def test_images_that_are_not_flat_are_refused_with_advice():
+def test_images_must_be_flat():
     X = np.zeros((5, 6, 7))
     with pytest.raises(
         ValueError, match=r"reshape\(len\(X\), -1\) and image_shape=\(6, 7"
@@ -84,13 +84,20 @@ def test_images_that_are_not_flat_are_refused_with_advice():
         ConvAE().fit(X)
 
 
-@pytest.mark.parametrize("filters", [(), (0,), (2.5,)])
-def test_filters_are_checked(filters):
-    with pytest.raises(ValueError, match="filters must"):
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ((), r"'filters' .* at least one number\. Got \(\)"),
+        ((0,), r"'filters' .* at least 1\. Got \(0,\)"),
+        ((2.5,), r"'filters' .* integers .* Got \(2\.5,\)"),
+    ],
+)
+def test_invalid_filters_are_refused(filters, message):
+    with pytest.raises(ValueError, match=message):
         ConvAE(filters=filters).fit(random_rows(28))
 
 
-def test_one_convolution_may_be_a_number_of_filters():
+def test_filters_of_one_convolution_may_be_an_int():
     model = ConvAE(None, filters=3, max_iter=1).fit(random_rows(28))
     assert model.n_components_ == 14 * 3
 
@@ -120,14 +127,19 @@ def test_scale_of_the_data_does_not_matter(digits, factor):
     )
 
 
-def test_codes_are_centred_uncorrelated_and_sorted(digits):
+def test_whitened_codes_are_uncorrelated_with_unit_variance(digits):
     model = ConvAE(4, max_iter=10, whiten=True, **QUICK).fit(digits)
     assert model.used_network_
     codes = model.transform(digits)
     np.testing.assert_allclose(np.cov(codes, rowvar=False), np.eye(4), atol=1e-4)
 
 
-def test_training_goes_on_from_the_answer_pca(digits):
+def test_feature_maps_cannot_be_whitened():
+    with pytest.raises(ValueError, match="whiten=True needs an int n_components"):
+        ConvAE(None, whiten=True).fit(random_rows(28))
+
+
+def test_partial_fit_continues_from_pca(digits):
     model = ConvAE(3, **QUICK).fit(digits[:40] + 5)
     assert not model.used_network_
     pca = model.score(digits + 5)
@@ -140,7 +152,7 @@ def test_training_goes_on_from_the_answer_pca(digits):
 
 @pytest.mark.parametrize("pca_shortcut", [True, False])
 @pytest.mark.parametrize("n_components", [3, None])
-def test_partial_fit_goes_on(digits, n_components, pca_shortcut):
+def test_partial_fit_improves_the_fit(digits, n_components, pca_shortcut):
     model = ConvAE(
         n_components,
         max_iter=2,
@@ -154,7 +166,7 @@ def test_partial_fit_goes_on(digits, n_components, pca_shortcut):
     assert model.score(digits) > before
 
 
-def test_a_loaded_estimator_needs_no_tensorflow(tmp_path):
+def test_loaded_estimator_does_not_import_tensorflow(tmp_path):
     path = tmp_path / "model.pkl"
     run(
         "import pickle, numpy as np\n"

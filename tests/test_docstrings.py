@@ -1,4 +1,4 @@
-"""Public docstrings are complete, and tell the defaults that the code has."""
+"""Public docstrings are complete, and state the defaults of the code."""
 
 import inspect
 import re
@@ -10,14 +10,14 @@ from numpydoc.validate import validate
 import skae
 from tests.estimators import NAMES
 
-# What numpydoc asks for beyond scikit-learn's own conventions.
+# Checks of numpydoc that go beyond the conventions of scikit-learn.
 IGNORED = {
-    "ES01",  # a summary may say it all
-    "EX01",  # the class has the examples
-    "GL01",  # the summary starts on the line of the quotes, as everywhere here
+    "ES01",  # a summary may suffice
+    "EX01",  # the examples are in the class docstring
+    "GL01",  # the summary starts on the line of the quotes
     "RT02",  # returned values have names, as in scikit-learn
-    "SA01",  # as has the class the See Also section
-    "GL08",  # scikit-learn's inherited methods are scikit-learn's to document
+    "SA01",  # the See Also section is in the class docstring
+    "GL08",  # inherited methods are documented by scikit-learn
 }
 PUBLIC = [
     name
@@ -37,13 +37,13 @@ PUBLIC = [
 def test_docstring_is_valid(name):
     ignored = set(IGNORED)
     if is_dataclass(getattr(skae, name.split(".")[1])):
-        ignored.add("PR01")  # its fields are attributes: nobody else makes one
+        ignored.add("PR01")  # its fields are documented as attributes
     errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
     assert not errors
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_documented_defaults_are_the_real_ones(name):
+def test_documented_defaults_equal_the_signature(name):
     cls = getattr(skae, name)
     documented = dict(
         re.findall(
@@ -64,9 +64,9 @@ def test_documented_defaults_are_the_real_ones(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_fitted_attribute_is_documented(digits, name):
     model = getattr(skae, name)(2, max_iter=1, random_state=0)
-    fits = [model.fit(X).__dict__.copy() for X in (digits[:10], digits)]
+    fits = [vars(model.fit(X)).copy() for X in (digits[:10], digits)]
     if "ordered" in model.get_params():
-        fits.append(model.set_params(ordered=True).fit(digits).__dict__)
+        fits.append(vars(model.set_params(ordered=True).fit(digits)))
     fitted = {key for state in fits for key in state if key.endswith("_")}
     documented = set(re.findall(r"^(\w+_) : ", inspect.getdoc(model), re.MULTILINE))
     assert fitted | {"feature_names_in_"} == documented
@@ -75,8 +75,7 @@ def test_every_fitted_attribute_is_documented(digits, name):
 @pytest.mark.parametrize(
     "name", ["alpha", "max_iter", "tol", "random_state", "verbose"]
 )
-def test_a_parameter_of_all_is_described_once(name):
-    """Its description is copied, as numpydoc wants it, and stays the same."""
+def test_shared_parameter_has_the_same_description_everywhere(name):
     described = set()
     for cls in NAMES:
         text = inspect.getdoc(getattr(skae, cls))

@@ -1,4 +1,4 @@
-"""Fitted or loaded before a fork, as servers do that load a model and then fork."""
+"""Estimators that are fitted or loaded before a fork, as some servers do."""
 
 import os
 
@@ -7,11 +7,11 @@ import pytest
 from tests.processes import run
 
 pytestmark = pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="this system has no fork"
+    not hasattr(os, "fork"), reason="the system has no fork"
 )
 
-# The parent uses BLAS's threads before the fork and the children after it: matrices of
-# this size are shared among them. An answer that does not come in time is a hang.
+# The parent uses the threads of BLAS before the fork, and the children use them after
+# it: matrices of this size are divided among threads. A timeout means a deadlock.
 COMMON = """
 import multiprocessing
 import pickle
@@ -22,7 +22,7 @@ import numpy as np
 
 import skae
 
-# Python warns of all threads, also of those that nobody waits for.
+# Python warns if there are any threads, even if none holds a lock.
 warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
 
 X = np.random.default_rng(0).normal(size=(400, 300))
@@ -34,7 +34,7 @@ def fit_all():
     return {name: getattr(skae, name)(4, **SETTINGS).fit(X) for name in NAMES}
 
 
-def answers(name):
+def results_of(name):
     model = models[name]
     codes = model.transform(X)
     results = [codes, model.inverse_transform(codes), model.score_samples(X[:1])]
@@ -48,14 +48,14 @@ def in_children(function, items):
         return pool.map_async(function, items).get(timeout=60)
 """
 COMPARE = """
-expected = [answers(name) for name in NAMES]
-for theirs, ours in zip(in_children(answers, NAMES), expected, strict=True):
-    for their, our in zip(theirs, ours, strict=True):
-        np.testing.assert_allclose(their, our, rtol=1e-10, atol=1e-12)
+expected = [results_of(name) for name in NAMES]
+for child, parent in zip(in_children(results_of, NAMES), expected, strict=True):
+    for result, other in zip(child, parent, strict=True):
+        np.testing.assert_allclose(result, other, rtol=1e-10, atol=1e-12)
 """
 
 
-def test_children_transform_with_what_the_parent_has_fitted_or_loaded(tmp_path):
+def test_children_can_use_estimators_fitted_or_loaded_by_the_parent(tmp_path):
     path = str(tmp_path / "models.pkl")
     save = f"with open({path!r}, 'wb') as file:\n    pickle.dump(models, file)\n"
     load = f"with open({path!r}, 'rb') as file:\n    models = pickle.load(file)\n"
@@ -63,8 +63,8 @@ def test_children_transform_with_what_the_parent_has_fitted_or_loaded(tmp_path):
     run(f"{COMMON}{load}{COMPARE}assert 'tensorflow' not in sys.modules\n")
 
 
-def test_fitting_in_the_child_of_a_parent_that_has_fitted_is_refused():
-    """TensorFlow would hang; where the parent has not fitted, it does not."""
+def test_children_cannot_fit_after_the_parent_has_fitted():
+    """TensorFlow would deadlock. It does not if the parent has not fitted."""
     run(
         f"""{COMMON}
 def fit(_):

@@ -1,16 +1,16 @@
-"""A pipeline logged to MLflow and loaded from it."""
+"""Pipelines logged to MLflow."""
 
 import pytest
 
 from tests.processes import run
 
-pytest.importorskip("mlflow", reason="it comes with the newest versions only")
+pytest.importorskip("mlflow", reason="it is installed with the newest versions only")
 
 
-def test_a_pipeline_is_logged_and_loaded(tmp_path):
+def test_logged_pipeline_loads_with_the_same_predictions(tmp_path):
     run(
         "import os, warnings\n"
-        "warnings.simplefilter('ignore')\n"  # MLflow's own
+        "warnings.simplefilter('ignore')\n"  # of MLflow
         f"os.chdir({str(tmp_path)!r})\n"
         "import mlflow, skae\n"
         "from sklearn.datasets import load_wine\n"

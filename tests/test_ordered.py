@@ -1,4 +1,4 @@
-"""Ordered codes, and numbers of codes that a fit chooses."""
+"""Ordered codes, and numbers of codes chosen by a fit."""
 
 import pickle
 
@@ -18,13 +18,13 @@ QUICK = {"hidden_layer_sizes": (32,), "max_iter": 40, "random_state": 0}
 
 @pytest.fixture(scope="module")
 def ordered(digits):
-    """A network of eight ordered codes, trained and measured on all rows."""
+    """A network of eight ordered codes, trained and evaluated on all rows."""
     return DenseAE(8, ordered=True, early_stopping=False, **QUICK).fit(digits)
 
 
 @pytest.fixture(scope="module")
-def judged(digits):
-    """The same, accepted on held-out rows."""
+def accepted(digits):
+    """The same network, accepted on held-out rows."""
     model = DenseAE(8, ordered=True, **QUICK).fit(digits)
     assert model.used_network_
     return model
@@ -39,13 +39,13 @@ def error(model, X):
     return np.mean((X - model.reconstruct(X)) ** 2)
 
 
-def test_first_codes_alone_are_better_than_pca(digits, judged):
+def test_first_codes_alone_are_better_than_pca(digits, accepted):
     for k in range(1, 9):
-        assert error(judged.truncate(k), digits) < pca_error(digits, k)
+        assert error(accepted.truncate(k), digits) < pca_error(digits, k)
 
 
-def test_first_codes_of_other_networks_are_not(digits):
-    """So the order is the doing of the training, not of the digits."""
+def test_first_codes_of_an_unordered_network_are_worse_than_pca(digits):
+    """So it is training that orders the codes."""
     model = DenseAE(8, **QUICK).fit(digits)
     codes = model.transform(digits)
     codes[:, 1:] = 0
@@ -54,8 +54,8 @@ def test_first_codes_of_other_networks_are_not(digits):
     )
 
 
-def test_few_rows_are_enough_for_ordered_codes():
-    """One step an epoch is too few, and steps as large as of many rows too rough."""
+def test_ordered_codes_of_few_rows_are_better_than_pca():
+    """They need several steps in an epoch, and smaller ones than for many rows."""
     wine = StandardScaler().fit_transform(load_wine().data)
     assert DenseAE(8, ordered=True, max_iter=40, random_state=0).fit(wine).used_network_
     cancer, _ = train_test_split(
@@ -65,7 +65,7 @@ def test_few_rows_are_enough_for_ordered_codes():
     assert DenseAE(8, ordered=True, random_state=2).fit(cancer).used_network_
 
 
-def test_truncated_codes_are_the_first_ones(digits, ordered):
+def test_truncated_codes_are_the_first_codes(digits, ordered):
     codes = ordered.transform(digits)
     for k in (1, 3, 8):
         first = ordered.truncate(k)
@@ -76,7 +76,7 @@ def test_truncated_codes_are_the_first_ones(digits, ordered):
     )
 
 
-def test_curve_is_the_error_of_the_truncated(digits, ordered):
+def test_curve_has_the_errors_of_the_first_codes(digits, ordered):
     errors = [error(ordered.truncate(k), digits) for k in range(1, 9)]
     np.testing.assert_allclose(ordered.reconstruction_curve_, errors, rtol=1e-4)
     assert ordered.reconstruction_error_ == ordered.reconstruction_curve_[-1]
@@ -85,7 +85,7 @@ def test_curve_is_the_error_of_the_truncated(digits, ordered):
     assert ordered.truncate(3).reconstruction_error_ == ordered.reconstruction_curve_[2]
 
 
-def test_explained_variance_adds_up_and_never_falls(digits, ordered):
+def test_explained_variance_adds_up_to_the_score(digits, ordered):
     ratio = ordered.explained_variance_ratio_
     assert ratio.shape == (8,)
     assert (ratio >= 0).all()
@@ -108,8 +108,8 @@ def test_ordered_codes_are_centred_with_the_signs_of_pca(digits, ordered):
     )
 
 
-def test_truncating_leaves_the_original_and_sets_up_to_go_on(digits, ordered):
-    state = ordered.__dict__.copy()
+def test_truncated_estimator_can_be_trained_further(digits, ordered):
+    state = vars(ordered).copy()
     first = ordered.truncate(2)
     assert first.get_params() == {
         **ordered.get_params(),
@@ -119,10 +119,10 @@ def test_truncating_leaves_the_original_and_sets_up_to_go_on(digits, ordered):
     refined = first.set_params(max_iter=10).fit(digits)
     assert refined.score(digits) > before
     assert refined.n_iter_ == 10
-    assert ordered.__dict__ == state
+    assert vars(ordered) == state
 
 
-def test_keras_knows_the_truncated(digits, ordered):
+def test_keras_models_of_a_truncated_estimator_equal_its_methods(digits, ordered):
     first = ordered.truncate(3)
     codes = first.transform(digits)
     for part, inputs, expected in [
@@ -134,7 +134,7 @@ def test_keras_knows_the_truncated(digits, ordered):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dtype_and_names_are_kept(digits, dtype):
+def test_truncated_estimator_keeps_dtype_and_feature_names(digits, dtype):
     X = pd.DataFrame(digits.astype(dtype)).add_prefix("pixel")
     model = DenseAE(4, ordered=True, early_stopping=False, **QUICK).fit(X)
     first = pickle.loads(pickle.dumps(model)).truncate(2)
@@ -153,7 +153,7 @@ def test_dtype_and_names_are_kept(digits, dtype):
         {"batch_size": 7, "max_iter": 2},
     ],
 )
-def test_ordered_with_other_settings(digits, settings):
+def test_ordered_codes_with_other_parameters(digits, settings):
     X = (digits[:300] - digits.min()) / np.ptp(digits)
     model = DenseAE(3, ordered=True, early_stopping=False, **{**QUICK, **settings}).fit(
         X
@@ -163,7 +163,7 @@ def test_ordered_with_other_settings(digits, settings):
     assert max(errors) < np.mean(X**2)
 
 
-def test_denoising_with_ordered_codes(digits):
+def test_ordered_codes_of_a_denoising_autoencoder(digits):
     model = DenoisingAE(4, ordered=True, noise_level=0.5, **QUICK).fit(digits)
     assert model.used_network_
     scores = [model.truncate(k).score(digits) for k in (1, 2, 4)]
@@ -171,7 +171,7 @@ def test_denoising_with_ordered_codes(digits):
     assert isinstance(model.truncate(2), DenoisingAE)
 
 
-def test_training_of_ordered_codes_goes_on(digits, ordered):
+def test_training_of_ordered_codes_continues(digits, ordered):
     model = pickle.loads(pickle.dumps(ordered))
     resumed = model.set_params(warm_start=True, max_iter=10).fit(digits)
     assert (resumed.reconstruction_curve_ < ordered.reconstruction_curve_).all()
@@ -186,7 +186,7 @@ def test_training_of_ordered_codes_goes_on(digits, ordered):
     )
 
 
-def test_where_pca_is_the_answer_it_is_truncated_too(digits):
+def test_pca_is_truncated_to_its_first_components(digits):
     X = digits[:40]
     model = DenseAE(6, ordered=True).fit(X)
     assert not model.used_network_
@@ -198,12 +198,12 @@ def test_where_pca_is_the_answer_it_is_truncated_too(digits):
 
 
 @pytest.mark.parametrize("k", [0, 9, -1, 2.0, "2"])
-def test_truncating_to_what_is_not_there_is_refused(ordered, k):
+def test_number_of_codes_to_truncate_to_is_checked(ordered, k):
     with pytest.raises(ValueError, match=r"int from 1 to .* n_components_=8, got"):
         ordered.truncate(k)
 
 
-def test_truncating_what_is_not_ordered_is_refused(digits, ordered):
+def test_only_ordered_codes_can_be_truncated(digits, ordered):
     for model in (
         DenseAE(4, early_stopping=False, **QUICK).fit(digits[:100]),
         DenseAE(4).fit(digits[:40]),
@@ -213,14 +213,21 @@ def test_truncating_what_is_not_ordered_is_refused(digits, ordered):
             model.truncate(2)
 
 
-@pytest.mark.parametrize("settings", [{"ordered": True}, {"n_components": 0.9}])
-def test_codes_that_are_not_linear_have_no_order(digits, settings):
-    with pytest.raises(ValueError, match=r"code_activation='linear'.*Got .*'relu'"):
+@pytest.mark.parametrize(
+    ("settings", "subject"),
+    [
+        ({"ordered": True}, "DenseAE with ordered=True"),
+        ({"n_components": 0.9}, "DenseAE with n_components as a share"),
+    ],
+)
+def test_ordered_codes_must_be_linear(digits, settings, subject):
+    message = f"{subject} .*code_activation='linear', got .*code_activation='relu'"
+    with pytest.raises(ValueError, match=message):
         DenseAE(code_activation="relu", **settings).fit(digits)
 
 
 @pytest.mark.parametrize("estimator", [SparseAE, VAETransformer])
-def test_codes_of_another_kind_take_no_share(digits, estimator):
+def test_other_estimators_take_no_share_of_the_variance(digits, estimator):
     with pytest.raises(ValueError, match="'n_components' parameter"):
         estimator(0.9).fit(digits)
 
@@ -229,7 +236,7 @@ def test_codes_of_another_kind_take_no_share(digits, estimator):
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 1.5, "elbow", None])
-def test_other_numbers_are_refused(digits, share):
+def test_invalid_shares_are_refused(digits, share):
     with pytest.raises(ValueError, match=r"'n_components'.*\(0\.0, 1\.0\).*'auto'"):
         DenseAE(share).fit(digits)
 
@@ -242,9 +249,9 @@ def test_share_is_reached_with_fewer_codes_than_pca(digits, n_samples):
     pca = PCA(0.7, svd_solver="full").fit(X)
     assert model.n_components_ < pca.n_components_
     assert model.transform(X_test).shape[1] == model.n_components_
-    # PCA counts the share on the rows of the fit. Of others it explains less.
-    left = X_test - pca.inverse_transform(pca.transform(X_test))
-    by_pca = 1 - np.square(left).sum() / np.square(X_test - pca.mean_).sum()
+    # PCA measures the share on the rows of the fit; of new rows it explains less.
+    residual = X_test - pca.inverse_transform(pca.transform(X_test))
+    by_pca = 1 - np.square(residual).sum() / np.square(X_test - pca.mean_).sum()
     assert by_pca < model.score(X_test) < 0.75
     assert len(model.reconstruction_curve_) >= model.n_components_
 
@@ -261,7 +268,7 @@ def test_share_of_few_rows_is_reached_with_fewer_codes_than_pca(seed):
     assert abs(model.score(X_test) - 0.9) < 0.02
 
 
-def test_auto_finds_the_number_that_made_the_data():
+def test_auto_finds_the_number_of_factors():
     rng = np.random.default_rng(0)
     directions = np.linalg.qr(rng.normal(size=(30, 3)))[0].T
     X = 3 * np.tanh(rng.normal(size=(1500, 3))) @ directions
@@ -269,8 +276,8 @@ def test_auto_finds_the_number_that_made_the_data():
     assert DenseAE("auto", **QUICK).fit(X).n_components_ == 3
 
 
-def test_elbow_is_looked_for_among_what_pca_needs_for_95_percent(digits):
-    """As documented; not among those that are trained beyond them."""
+def test_auto_considers_the_components_that_explain_95_percent(digits):
+    """It ignores the codes that are trained beyond them, up to a power of two."""
     X = digits[:40]
     explained = np.cumsum(PCA(0.95, svd_solver="full").fit(X).explained_variance_ratio_)
     n_codes = np.arange(1, len(explained) + 1)
@@ -279,23 +286,23 @@ def test_elbow_is_looked_for_among_what_pca_needs_for_95_percent(digits):
     assert DenseAE("auto", **QUICK).partial_fit(X).n_components_ == elbow
 
 
-def test_network_that_is_always_kept_is_kept_where_no_number_suffices(digits):
+def test_network_is_kept_even_if_no_number_of_codes_suffices(digits):
     X = MinMaxScaler().fit_transform(digits[:200])
     bounded = {"output_activation": "sigmoid", "loss": "binary_crossentropy"}
     short = QUICK | {"max_iter": 4}
     model = DenseAE(0.9, **bounded, **short).fit(X)
-    assert model.score(X) < 0.9  # or this tests nothing
+    assert model.score(X) < 0.9  # the target is not reached
     assert model.used_network_
     assert 0 <= model.reconstruct(X).min() <= model.reconstruct(X).max() <= 1
     model.partial_fit(X)
 
 
-def test_rows_that_are_all_the_same_need_one_code():
+def test_constant_rows_need_one_code():
     assert DenseAE(0.5, **QUICK).fit(np.ones((60, 4))).n_components_ == 1
 
 
-def test_rows_that_are_all_the_same_leave_nothing_to_explain():
-    """Training goes on from a rounded mean, so there is an error nevertheless."""
+def test_nothing_is_explained_of_constant_rows():
+    """Training continues from a rounded mean, so the error is not zero."""
     X = np.tile(np.float32([1.2e9, -1.3e9, 6.4e9]), (4, 1))
     model = DenseAE(2, ordered=True, pca_shortcut=False, max_iter=1, random_state=0)
     model.fit(X).partial_fit(X)
@@ -304,7 +311,7 @@ def test_rows_that_are_all_the_same_leave_nothing_to_explain():
 
 
 @pytest.mark.parametrize("share", [0.7, "auto"])
-def test_few_rows_take_as_many_components_as_pca(digits, share):
+def test_few_rows_get_as_many_components_as_pca(digits, share):
     X = digits[:40]
     model = DenseAE(share).fit(X)
     assert not model.used_network_
@@ -315,7 +322,7 @@ def test_few_rows_take_as_many_components_as_pca(digits, share):
     )
 
 
-def test_number_that_was_chosen_stays_when_training_goes_on(digits):
+def test_chosen_number_stays_when_training_continues(digits):
     model = DenseAE(0.5, **QUICK).fit(digits)
     n_components = model.n_components_
     before = model.score(digits)
@@ -326,16 +333,16 @@ def test_number_that_was_chosen_stays_when_training_goes_on(digits):
     assert model.n_components_ == n_components
 
 
-def test_number_is_chosen_anew_where_there_is_no_network_to_go_on_from(digits):
+def test_number_is_chosen_again_if_the_previous_fit_is_pca(digits):
     few = DenseAE(0.7, warm_start=True, **QUICK).fit(digits[:40])
     assert not few.used_network_
-    anew = DenseAE(0.7, **QUICK).fit(digits)
-    assert few.fit(digits).n_components_ == anew.n_components_
+    fresh = DenseAE(0.7, **QUICK).fit(digits)
+    assert few.fit(digits).n_components_ == fresh.n_components_
 
 
-@pytest.mark.parametrize("before", [0.3, 2, "auto"])
-def test_training_does_not_go_on_with_another_share(digits, before):
-    model = DenseAE(before, warm_start=True, **QUICK | {"max_iter": 4})
+@pytest.mark.parametrize("n_components", [0.3, 2, "auto"])
+def test_training_cannot_continue_with_another_share(digits, n_components):
+    model = DenseAE(n_components, warm_start=True, **QUICK | {"max_iter": 4})
     model.set_params(early_stopping=False).fit(digits)
     codes = model.transform(digits)
     model.set_params(n_components=0.5)
@@ -346,8 +353,8 @@ def test_training_does_not_go_on_with_another_share(digits, before):
     np.testing.assert_array_equal(model.transform(digits), codes)
 
 
-def test_chosen_codes_are_not_ordered_however_they_were_asked_for(digits):
-    """So that going on does not make another kind of network of them."""
+def test_chosen_codes_are_not_ordered_even_with_ordered_true(digits):
+    """So training can continue with the same kind of network."""
     model = DenseAE(0.3, ordered=True, warm_start=True, **QUICK)
     model.set_params(early_stopping=False).fit(digits)
     for _ in range(2):
@@ -355,7 +362,7 @@ def test_chosen_codes_are_not_ordered_however_they_were_asked_for(digits):
         model.fit(digits)
 
 
-def test_first_block_chooses_as_pca_does(digits):
+def test_first_block_chooses_the_number_that_pca_needs(digits):
     blocks = DenseAE(0.6, **QUICK).partial_fit(digits[:500])
     n_components = PCA(0.6, svd_solver="full").fit(digits[:500]).n_components_
     assert blocks.n_components_ == n_components

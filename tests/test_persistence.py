@@ -1,6 +1,7 @@
-"""Saved states: by whom they are loaded, and what loads them."""
+"""Saved states: their format, their versions, and other libraries that load them."""
 
 import copy
+import io
 import pickle
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
 
 import skae
-from skae import DenseAE, SparseAE, skops_trusted_types
+from skae import ConvAE, DenseAE, SparseAE, skops_trusted_types
 from tests.estimators import NAMES
 from tests.processes import run
 
@@ -30,11 +31,103 @@ def fitted(name, **settings):
     return getattr(skae, name)(3, random_state=0, **NETWORK, **settings).fit(X)
 
 
+# --- The format ---
+
+
+class RawState:
+    """Stands for an estimator in a pickle, and keeps the state as it was saved."""
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class RawUnpickler(pickle.Unpickler):
+    """Loads pickled estimators as `RawState`."""
+
+    def find_class(self, module, name):
+        is_estimator = module.startswith("skae.")
+        return RawState if is_estimator else super().find_class(module, name)
+
+
+def assert_equal_states(actual, expected):
+    """Compare builtins and arrays to the bit, with their types."""
+    assert type(actual) is type(expected)
+    if isinstance(expected, np.ndarray):
+        assert actual.dtype == expected.dtype
+        np.testing.assert_array_equal(actual, expected)
+    elif isinstance(expected, dict):
+        assert actual.keys() == expected.keys()
+        for key, value in expected.items():
+            assert_equal_states(actual[key], value)
+    elif isinstance(expected, (list, tuple)):
+        for value, other in zip(actual, expected, strict=True):
+            assert_equal_states(value, other)
+    else:
+        assert actual == expected
+
+
+def leaves(value):
+    """Return the values in nested containers."""
+    if type(value) is dict:
+        value = [*value, *value.values()]
+    if type(value) in (list, tuple):  # a named tuple is no builtin
+        return [leaf for item in value for leaf in leaves(item)]
+    return [value]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        *[getattr(skae, name)(3, **NETWORK) for name in NAMES],
+        DenseAE(3),
+        DenseAE(3, ordered=True, **NETWORK),
+        DenseAE(0.5, **NETWORK),
+        DenseAE("auto", **NETWORK),
+        ConvAE(None, early_stopping=False, max_iter=1),
+        SparseAE(4, sparsity="topk", target_sparsity=2, **NETWORK),
+    ],
+    ids=str,
+)
+def test_saved_state_consists_of_builtins_and_arrays(estimator):
+    state = clone(estimator).fit(X).__getstate__()
+    kinds = {type(leaf) for leaf in leaves(state)}
+    assert kinds <= {np.ndarray, str, int, float, bool, type(None)}
+
+
+def test_saved_state_does_not_share_its_containers_with_the_estimator():
+    """Changing one does not change the other."""
+    model = fitted("DenseAE", ordered=True)
+    expected = model.transform(X)
+    state = model.__getstate__()
+    state["_network"]["encoder"]["layers"].clear()
+    del state["_encoder_arrays"]
+    np.testing.assert_array_equal(model.transform(X), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_state_without_a_parameter_gets_its_default(name):
+    """The version that saved it may not have had the parameter."""
+    model = fitted(name, tol=0.5)
+    state = model.__getstate__()
+    del state["tol"]
+    loaded = type(model).__new__(type(model))
+    loaded.__setstate__(state)
+    assert loaded.tol == type(model)().tol == 1e-4
+    assert loaded.get_params() == {**model.get_params(), "tol": 1e-4}
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+def test_state_of_an_unfitted_estimator_is_its_parameters():
+    model = pickle.loads(pickle.dumps(DenseAE(5, tol=0.5)))
+    assert model.get_params() == DenseAE(5, tol=0.5).get_params()
+    assert not model.__sklearn_is_fitted__()
+
+
 # --- Versions ---
 
 
-def test_the_modules_that_define_the_estimators_are_frozen():
-    """They are written into every saved state: a move makes all of those unreadable."""
+def test_modules_that_define_the_estimators_keep_their_names():
+    """They are part of every saved state: renaming one makes the states unreadable."""
     assert {name: getattr(skae, name).__module__ for name in NAMES} == {
         "ConvAE": "skae._conv",
         "DenoisingAE": "skae._denoising",
@@ -44,7 +137,7 @@ def test_the_modules_that_define_the_estimators_are_frozen():
     }
 
 
-def test_this_version_has_saved_states():
+def test_this_version_has_saved_states_of_all_estimators():
     kinds = {
         type(pickle.loads(saved["pickle"])).__name__
         for path in SAVED_STATES
@@ -56,7 +149,23 @@ def test_this_version_has_saved_states():
 
 @pytest.mark.filterwarnings("ignore:This .* was saved by skae:UserWarning")
 @pytest.mark.parametrize("path", SAVED_STATES, ids=lambda path: path.stem)
-def test_states_of_all_versions_load_and_answer_as_they_did(path):
+def test_states_of_all_versions_load_with_the_same_arrays(path):
+    for name, saved in pickle.loads(path.read_bytes())["estimators"].items():
+        raw = RawUnpickler(io.BytesIO(saved["pickle"])).load().state
+        model = pickle.loads(saved["pickle"])
+        state = model.__getstate__()
+        arrays = {key for key in raw if key.endswith("_arrays")}
+        assert arrays == {"_encoder_arrays", "_decoder_arrays"}, name
+        for key in arrays:
+            assert_equal_states(state[key], raw[key])
+            assert_equal_states(getattr(model, key), raw[key])
+        if path.stem == skae.__version__:
+            assert_equal_states(state, raw)
+
+
+@pytest.mark.filterwarnings("ignore:This .* was saved by skae:UserWarning")
+@pytest.mark.parametrize("path", SAVED_STATES, ids=lambda path: path.stem)
+def test_states_of_all_versions_give_the_results_of_then(path):
     saved = pickle.loads(path.read_bytes())
     X = saved["X"]
     for name, state in saved["estimators"].items():
@@ -81,9 +190,9 @@ def load_by_skops(data):
     [(pickle.dumps, pickle.loads), (skops.io.dumps, load_by_skops)],
     ids=["pickle", "skops"],
 )
-def test_another_version_is_warned_of(save, load, monkeypatch):
-    with monkeypatch.context() as earlier:
-        earlier.setattr("skae._persistence.__version__", "0.0.1")
+def test_state_of_another_version_warns(save, load, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("skae._persistence.__version__", "0.0.1")
         data = save(fitted("DenseAE"))
     expected = rf"DenseAE was saved by skae 0\.0\.1 and is loaded .*{skae.__version__}"
     with pytest.warns(UserWarning, match=expected):
@@ -91,13 +200,15 @@ def test_another_version_is_warned_of(save, load, monkeypatch):
     assert model.transform(X).shape == (len(X), 3)
 
 
-def test_a_state_without_a_version_is_warned_of():
+def test_state_without_a_version_warns():
     model = fitted("DenseAE")
+    state = model.__getstate__()
+    del state["_skae_version"]
     with pytest.warns(UserWarning, match="saved by skae of an unknown version"):
-        model.__setstate__(vars(model).copy())
+        model.__setstate__(state)
 
 
-def test_copies_within_a_version_do_not_warn(tmp_path):
+def test_copies_of_the_same_version_do_not_warn(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = fitted("DenseAE")
@@ -114,20 +225,19 @@ def test_copies_within_a_version_do_not_warn(tmp_path):
         np.testing.assert_array_equal(other.transform(X), model.transform(X))
 
 
-def test_a_layer_of_a_later_version_is_named():
+def test_unknown_layer_of_a_later_version_is_named():
     model = fitted("DenseAE")
-    model._network["encoder"]["layers"][0][0] = "Attention"
-    with pytest.raises(
-        ValueError, match=r"layer 'Attention'.*saved by a later version"
-    ):
-        model.transform(X)
+    state = model.__getstate__()
+    state["_network"]["encoder"]["layers"][0][0] = "Attention"
+    with pytest.raises(ValueError, match=r"layer 'Attention'.* later version saved it"):
+        model.__setstate__(state)
 
 
 # --- skops ---
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_skops_needs_to_trust_the_estimator_only(name):
+def test_skops_must_trust_the_estimator_only(name):
     model = fitted(name)
     data = skops.io.dumps(model)
     (needed,) = skops.io.get_untrusted_types(data=data)
@@ -147,10 +257,9 @@ def test_skops_needs_to_trust_the_estimator_only(name):
         SparseAE(4, sparsity="topk", target_sparsity=2, max_iter=2),
         DenseAE(2, hidden_layer_sizes=np.array([4]), max_iter=2),
     ],
-    ids=["of NumPy's types", "ordered", "share of the variance", "topk", "array"],
+    ids=["NumPy parameters", "ordered", "share of the variance", "topk", "array"],
 )
-def test_skops_does_not_need_to_trust_more(estimator):
-    """Whatever the parameters are."""
+def test_skops_must_trust_nothing_more_for_any_parameters(estimator):
     pipeline = make_pipeline(StandardScaler(), estimator, LogisticRegression())
     data = skops.io.dumps(pipeline.fit(X, Y))
     needed = skops.io.get_untrusted_types(data=data)
@@ -158,25 +267,23 @@ def test_skops_does_not_need_to_trust_more(estimator):
     load_by_skops(data)
 
 
-class Stranger(DenseAE):
-    """Not one of the five."""
+class MyAE(DenseAE):
+    """A subclass of a user."""
 
 
 def test_skops_refuses_other_types_by_name():
-    data = skops.io.dumps(make_pipeline(DenseAE(), Stranger()))
-    with pytest.raises(
-        UntrustedTypesFoundException, match=r"test_persistence\.Stranger"
-    ):
+    data = skops.io.dumps(make_pipeline(DenseAE(), MyAE()))
+    with pytest.raises(UntrustedTypesFoundException, match=r"test_persistence\.MyAE"):
         load_by_skops(data)
 
 
-# --- Keras's own format ---
+# --- Keras files ---
 
 
-# Keras reads its variables in a way that NumPy warns of.
+# NumPy warns about the way in which Keras reads its variables.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("part", ["reconstruction", "encoder"])
-def test_keras_files_load_in_safe_mode_elsewhere(tmp_path, part):
+def test_keras_files_load_in_safe_mode_in_another_process(tmp_path, part):
     models = {
         "dense": fitted("DenseAE"),
         "images": fitted("ConvAE"),
@@ -201,5 +308,5 @@ def test_keras_files_load_in_safe_mode_elsewhere(tmp_path, part):
         "    np.testing.assert_allclose(\n"
         "        model(X), expected, rtol=1e-4, atol=1e-2, err_msg=path.stem\n"
         "    )\n"
-        "assert 'skae._keras_backend' not in sys.modules\n"
+        "assert 'skae._network.keras_interpreter' not in sys.modules\n"
     )

@@ -1,12 +1,13 @@
-"""Searches compile an architecture once, however often they fit it."""
+"""Searches compile each architecture once, however often they fit it."""
 
 import os
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
 from sklearn.datasets import load_digits
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (has an effect)
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 (enables it)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -17,37 +18,33 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 
 from skae import DenseAE
-from skae._training import CompiledProgram
+from skae._train import program as program_module
+from skae._train.program import CompiledProgram
 
 SIZES = {"n_components": [5, 6], "hidden_layer_sizes": [(9,), (9, 7)]}
 
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """The programs that have been compiled."""
-    programs = []
+    """The keys of the programs compiled from now on."""
+    keys = []
     original = CompiledProgram.__init__
 
-    def compile_program(self, program):
-        programs.append(program)
-        original(self, program)
+    def compile_program(self, key):
+        keys.append(key)
+        original(self, key)
 
-    monkeypatch.setattr("skae._training._idle_programs", type(_idle())())
+    monkeypatch.setattr(program_module, "_idle_programs", OrderedDict())
     monkeypatch.setattr(CompiledProgram, "__init__", compile_program)
-    return programs
-
-
-def _idle():
-    from skae._training import _idle_programs
-
-    return _idle_programs
+    return keys
 
 
 def autoencoder(**parameters):
     return DenseAE(early_stopping=False, max_iter=4, random_state=0, **parameters)
 
 
-def of_codes(grid):
+def codes_grid(grid):
+    """Return the grid for the autoencoder of the pipeline."""
     return {f"codes__{name}": values for name, values in grid.items()}
 
 
@@ -71,7 +68,7 @@ def pipeline():
 )
 def test_each_architecture_is_compiled_once(compiled, search):
     X, y = load_digits(return_X_y=True)
-    grid = of_codes(
+    grid = codes_grid(
         {
             **SIZES,
             "loss": ["squared_error", "huber"],
@@ -90,7 +87,7 @@ def test_each_architecture_is_compiled_once(compiled, search):
     assert len(compiled) == len(set(compiled)) == len(architectures) > 4
 
 
-def test_one_ordered_fit_serves_all_numbers_of_components(compiled, digits):
+def test_truncating_compiles_nothing_until_the_next_fit(compiled, digits):
     model = autoencoder(n_components=6, ordered=True).fit(digits)
     for k in range(1, 7):
         model.truncate(k).transform(digits)
@@ -100,19 +97,19 @@ def test_one_ordered_fit_serves_all_numbers_of_components(compiled, digits):
 
 
 def fit_and_count(parameters):
-    """Fit in a worker; return which worker, and what it has compiled so far.
+    """Fit in a worker; return its process, and how many programs it has compiled.
 
-    It may be one that other tests have used, with other numbers of features.
+    Other tests may have used the worker, but not with this number of features.
     """
     n_features = 11
     X = np.random.default_rng(0).normal(size=(60, n_features))
     autoencoder(**parameters).fit(X)
-    programs = [compiled.program for compiled in _idle().values()]
-    compiled = [p for p in programs if p.network.encoder.n_inputs == n_features]
+    keys = [program.key for program in program_module._idle_programs.values()]
+    compiled = [key for key in keys if key.network.encoder.n_inputs == n_features]
     return os.getpid(), len(compiled)
 
 
-def test_each_worker_compiles_an_architecture_once():
+def test_each_worker_compiles_each_architecture_once():
     fits = list(ParameterGrid({**SIZES, "alpha": [0.0, 0.1, 0.2]}))
     results = Parallel(n_jobs=2)(delayed(fit_and_count)(fit) for fit in fits)
     workers = dict(results)

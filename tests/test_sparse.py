@@ -11,6 +11,7 @@ QUICK = {"max_iter": 30, "random_state": 0}
 
 @pytest.fixture(scope="module")
 def halves(digits):
+    """Training rows and test rows."""
     return train_test_split(digits, random_state=0)
 
 
@@ -19,17 +20,17 @@ def error(model, X):
 
 
 @pytest.mark.parametrize(("target", "n_active"), [(8, 8), (0.0625, 8), (0.001, 1)])
-def test_topk_keeps_exactly_so_many(halves, target, n_active):
+def test_topk_keeps_the_given_number_of_codes_active(halves, target, n_active):
     X, X_test = halves
     model = SparseAE(128, sparsity="topk", target_sparsity=target, **QUICK).fit(X)
     codes = model.transform(X_test)
     assert ((codes != 0).sum(axis=1) == n_active).all()
     assert model.active_share_.sum() == pytest.approx(n_active)
-    view = np.asarray(model.to_keras("encoder")(X_test))
-    np.testing.assert_allclose(view, codes, atol=1e-4)
+    keras_codes = np.asarray(model.to_keras("encoder")(X_test))
+    np.testing.assert_allclose(keras_codes, codes, atol=1e-4)
 
 
-def test_topk_beats_pca_of_as_many_components(halves):
+def test_topk_is_better_than_pca_with_as_many_components(halves):
     X, X_test = halves
     model = SparseAE(128, sparsity="topk", target_sparsity=8, **QUICK).fit(X)
     assert error(model, X_test) < 0.8 * error(PCA(8).fit(X), X_test)
@@ -50,8 +51,8 @@ def test_penalty_leaves_few_codes_active(halves, sparsity):
     assert error(model, X_test) < error(PCA(int(n_active)).fit(X), X_test)
 
 
-def test_generalises_far_better_than_pca():
-    """It would not without the noise on its inputs."""
+def test_held_out_error_is_far_lower_than_of_pca():
+    """Without smoothing noise on the inputs it would not be."""
     X, X_test = train_test_split(load_digits().data, random_state=0)
     model = SparseAE(128, max_iter=60, random_state=0).fit(X)
     n_active = int(model.active_share_.sum())
@@ -59,7 +60,7 @@ def test_generalises_far_better_than_pca():
 
 
 @pytest.mark.parametrize("sparsity", ["l1", "kl"])
-def test_weight_trades_sparsity_for_reconstruction(halves, sparsity):
+def test_larger_weight_gives_sparser_codes_and_larger_errors(halves, sparsity):
     X, _ = halves
     weak, strong = (
         SparseAE(32, sparsity=sparsity, sparsity_weight=weight, **QUICK).fit(X)
@@ -83,15 +84,15 @@ def test_kl_brings_the_mean_activation_to_its_target(halves):
         assert model.mean_activation_.mean() == pytest.approx(target, rel=0.25)
 
 
-def test_no_code_starts_idle(halves):
-    """More codes than features: each still does something."""
+def test_every_code_starts_active(halves):
+    """Even with more codes than features."""
     X, _ = halves
     model = SparseAE(200, max_iter=1, early_stopping=False, random_state=0).fit(X)
     assert (model.active_share_ > 0).all()
 
 
 @pytest.mark.parametrize("sparsity", ["l1", "kl", "topk"])
-def test_few_codes_are_not_all_idle(halves, sparsity):
+def test_default_number_of_codes_stays_active(halves, sparsity):
     X, X_test = halves
     model = SparseAE(sparsity=sparsity, **QUICK).fit(X)
     assert (model.active_share_ > 0).all()
@@ -103,7 +104,7 @@ def test_penalty_is_part_of_the_loss(halves):
     model = SparseAE(32, early_stopping=False, **QUICK).fit(X)
     codes = model.transform(X)
     scale = X.var(axis=0).mean()
-    # Codes are returned as trained, about unit variance at the start.
+    # Codes are returned as trained; at the start their variance is about 1.
     penalty = 0.5 * np.abs(codes).sum(axis=1).mean() / X.shape[1]
     expected = model.reconstruction_error_ / scale + penalty
     assert model.history_["loss"][-1] == pytest.approx(expected, rel=0.1)
@@ -116,6 +117,6 @@ def test_penalty_is_part_of_the_loss(halves):
         ({"sparsity": "topk", "target_sparsity": 4}, "must be less than n_components"),
     ],
 )
-def test_contradictions_are_refused_with_advice(digits, parameters, message):
+def test_contradictory_parameters_are_refused(digits, parameters, message):
     with pytest.raises(ValueError, match=message):
         SparseAE(4, **parameters).fit(digits)

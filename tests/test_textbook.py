@@ -1,4 +1,4 @@
-"""The networks of textbooks can be written, and are those layers and no others."""
+"""Networks of textbooks can be built, with exactly their layers."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ def fit(estimator, n_features):
 
 
 def layers(model):
-    """Describe the layers of a Keras model that do something to the values."""
+    """Describe the layers of a Keras model that change values."""
     described = []
     for layer in model.layers:
         kind = type(layer).__name__
@@ -34,13 +34,13 @@ def dense(*layers):
     return [("Dense", width, activation) for width, activation in layers]
 
 
-def test_plain():
+def test_linear_autoencoder_has_two_layers():
     model = fit(DenseAE(3, hidden_layer_sizes=()), 20).to_keras()
     assert layers(model) == dense((3, "linear"), (20, "linear"))
     assert model.count_params() == 21 * 3 + 4 * 20
 
 
-def test_deep_dense():
+def test_deep_autoencoder():
     model = fit(
         DenseAE(
             60,
@@ -59,7 +59,7 @@ def test_deep_dense():
     assert model.to_keras("decoder").count_params() == 549_392
 
 
-def test_signal():
+def test_autoencoder_of_signals():
     model = fit(
         DenseAE(
             16,
@@ -80,7 +80,7 @@ def test_signal():
 
 
 @pytest.mark.parametrize("cls", [DenoisingAE, SparseAE])
-def test_denoising_and_sparse_networks_are_dense_ones(cls):
+def test_denoising_and_sparse_autoencoders_are_dense_networks(cls):
     model = fit(cls(5, hidden_layer_sizes=(16,), activation="relu", alpha=0.1), 20)
     code = "relu" if cls is SparseAE else "linear"
     assert layers(model.to_keras()) == dense(
@@ -89,7 +89,7 @@ def test_denoising_and_sparse_networks_are_dense_ones(cls):
     assert model.to_keras().count_params() == 21 * 16 + 17 * 5 + 6 * 16 + 17 * 20
 
 
-def test_convolutional():
+def test_convolutional_autoencoder():
     model = fit(ConvAE(None, activation="relu", output_activation="sigmoid"), 784)
     assert model.n_components_ == 392
     encoder, decoder = (model.to_keras(part) for part in ("encoder", "decoder"))
@@ -119,8 +119,7 @@ def test_convolutional():
     assert encoder.layers[3].pool_size == (2, 2)
 
 
-def test_variational():
-    """Two heads: mean and log-variance, each with weights of its own."""
+def test_variational_autoencoder_has_heads_for_mean_and_log_variance():
     model = fit(
         VAETransformer(
             2,
@@ -146,13 +145,13 @@ def test_variational():
     assert layers(model.to_keras("encoder")) == dense((256, "relu"), (2, "linear"))
 
 
-# NumPy warns about TensorFlow's variables.
+# NumPy warns about the way in which Keras reads its variables.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_keras_view_can_be_saved(tmp_path):
-    """It consists of Keras's own layers, so nobody needs skae to load it."""
+def test_keras_model_can_be_saved_and_loaded(tmp_path):
+    """It consists of layers of Keras, so loading it does not require skae."""
     model = fit(SparseAE(8, sparsity="topk", target_sparsity=2), 20)
-    view = model.to_keras()
-    view.save(tmp_path / "view.keras")
-    loaded = keras.saving.load_model(tmp_path / "view.keras")
+    keras_model = model.to_keras()
+    keras_model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
     X = np.random.default_rng(1).uniform(size=(5, 20))
-    np.testing.assert_allclose(loaded(X), view(X))
+    np.testing.assert_allclose(loaded(X), keras_model(X))

@@ -186,4 +186,4 @@ class TrainingResult:
 
 
 class DivergenceError(ValueError):
-    """The loss was not finite before any epoch had a finite loss."""
+    """The loss was not finite before any weights were known to have a finite one."""

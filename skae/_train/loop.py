@@ -43,7 +43,7 @@ def train(
     Raises
     ------
     DivergenceError
-        If the loss is not finite before any epoch had a finite one.
+        If the loss is not finite before any weights are known to have a finite one.
     RuntimeError
         If TensorFlow is not in eager mode.
     KeyboardInterrupt
@@ -107,7 +107,7 @@ class _Progress:
         self._sum: list[tf.Tensor] = []
 
     def finish(self) -> TrainingResult | None:
-        """Return the result, or `None` if no epoch had a finite loss."""
+        """Return the result, or `None` if no weights have a finite loss."""
         if self._kept is None:
             return None
         n_missing = len(self._config.snapshot_epochs) - len(self._snapshots)

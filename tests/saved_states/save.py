@@ -1,4 +1,4 @@
-"""Save small fitted estimators, with what they answer, as this version does.
+"""Save small fitted estimators with their results, in the format of this version.
 
 Run it once for each release, and commit the file that it writes:
 ``python -m tests.saved_states.save``

@@ -1,0 +1,223 @@
+import numpy as np
+import pytest
+
+from skae._fit.acceptance import HoldoutComparison, compare, pca_errors, pooled
+from skae._fit.codes import NestedCode
+from skae._fit.starts import pca_start
+from skae._network.nested import nested_weights
+from tests.fit.plans import (
+    SIGMOID_OUTPUT,
+    make_network,
+    make_task,
+    random_rows,
+)
+from tests.networks import draw_weights
+
+N_ROWS = 100
+
+
+def made_up(gains, pca_loss=1.0):
+    """Return a comparison with the given gains, of shape (n_rows, n_cuts)."""
+    gains = np.asarray(gains, dtype=float)
+    pca_losses = np.full(gains.shape, pca_loss)
+    losses = pca_losses * (1 - gains)
+    return HoldoutComparison(losses, pca_losses, losses, pca_losses, np.ones(N_ROWS))
+
+
+def spread(mean, standard_errors):
+    """Return one gain for each row: their mean is that many standard errors."""
+    pattern = np.tile([-1.0, 1.0], N_ROWS // 2)
+    error = pattern.std(ddof=1) / np.sqrt(N_ROWS)
+    return (mean + pattern * abs(mean) / (abs(standard_errors) * error))[:, np.newaxis]
+
+
+# --- The rule ---
+
+
+@pytest.mark.parametrize(
+    ("standard_errors", "accepted"), [(2.1, True), (1.9, False), (0.5, False)]
+)
+@pytest.mark.parametrize("mean", [0.3, 0.001])
+def test_gain_must_exceed_two_standard_errors(mean, standard_errors, accepted):
+    comparison = made_up(spread(mean, standard_errors))
+    assert comparison.gain == pytest.approx(mean)
+    assert comparison.is_accepted == accepted
+    assert not comparison.is_clearly_worse
+
+
+@pytest.mark.parametrize(
+    ("standard_errors", "clearly_worse"), [(1.1, True), (0.9, False)]
+)
+def test_loss_beyond_one_standard_error_is_clearly_worse(
+    standard_errors, clearly_worse
+):
+    comparison = made_up(spread(-0.1, standard_errors))
+    assert not comparison.is_accepted
+    assert comparison.is_clearly_worse == clearly_worse
+
+
+def test_worse_at_one_cut_is_rejected_however_good_the_others_are():
+    better, worse = spread(0.5, 50), spread(-0.001, 50)
+    assert made_up(np.hstack([better, better, better])).is_accepted
+    comparison = made_up(np.hstack([better, worse, better]))
+    assert not comparison.is_accepted
+    assert not comparison.is_clearly_worse
+
+
+def test_equal_to_pca_is_rejected():
+    comparison = made_up(np.zeros((N_ROWS, 2)))
+    assert not comparison.is_accepted
+    assert not comparison.is_clearly_worse
+
+
+def test_rows_are_compared_in_pairs():
+    """Losses that differ between rows much more than between models do not matter."""
+    pca_losses = np.geomspace(1, 1000, N_ROWS)[:, np.newaxis]
+    losses = pca_losses - 0.01
+    comparison = made_up(np.zeros((N_ROWS, 1)))._replace(
+        losses=losses, pca_losses=pca_losses
+    )
+    assert comparison.is_accepted
+
+
+def test_noise_at_any_cut_counts():
+    quiet, noisy = spread(0.1, 50), spread(0.1, 0.5)
+    assert made_up(np.hstack([quiet, quiet])).is_accepted
+    assert not made_up(np.hstack([quiet, noisy])).is_accepted
+    assert not made_up(np.hstack([noisy, quiet])).is_accepted
+
+
+def test_gains_are_relative_to_the_mean_loss_of_pca_at_each_cut():
+    comparison = made_up(np.zeros((N_ROWS, 2)))
+    pca_losses = np.tile([[2.0, 0.1], [6.0, 0.3]], (N_ROWS // 2, 1))
+    comparison = comparison._replace(pca_losses=pca_losses, losses=pca_losses * 0.5)
+    expected = np.tile([[0.25, 0.25], [0.75, 0.75]], (N_ROWS // 2, 1))
+    np.testing.assert_allclose(comparison.gains(), expected)
+    assert comparison.gain == pytest.approx(0.5)
+
+
+def test_gains_are_absolute_if_pca_has_no_loss():
+    comparison = made_up(np.zeros((N_ROWS, 1)), pca_loss=0.0)
+    comparison = comparison._replace(losses=np.full((N_ROWS, 1), 0.1))
+    np.testing.assert_allclose(comparison.gains(), -0.1)
+    assert comparison.is_clearly_worse
+
+
+# --- What is reported ---
+
+
+def test_error_ratio_is_one_if_pca_has_no_error():
+    errors = np.full((N_ROWS, 3), [0.5, 0.2, 0.1])
+    pca = np.full((N_ROWS, 3), [1.0, 0.1, 0.0])
+    comparison = HoldoutComparison(errors, pca, errors, pca, np.ones(N_ROWS))
+    np.testing.assert_allclose(comparison.error_ratio, [0.5, 2, 1])
+
+
+def test_explained_share_is_at_least_zero_and_never_decreases():
+    errors = np.full((N_ROWS, 5), [9.0, 2.0, 1.0, 1.5, 0.5])
+    distances = np.tile([1.0, 7.0], N_ROWS // 2)  # 4 in the mean
+    comparison = HoldoutComparison(errors, errors, errors, errors, distances)
+    np.testing.assert_allclose(comparison.curve, errors[0])
+    np.testing.assert_allclose(comparison.explained, [0, 0.5, 0.75, 0.75, 0.875])
+
+
+def test_nothing_is_explained_of_rows_without_variance():
+    errors = np.full((N_ROWS, 2), 1e-9)
+    comparison = HoldoutComparison(errors, errors, errors, errors, np.zeros(N_ROWS))
+    np.testing.assert_array_equal(comparison.explained, 0)
+
+
+def test_pooled_comparisons_are_that_of_all_rows():
+    gains = np.random.default_rng(0).normal(0.1, 1, size=(N_ROWS, 2))
+    whole = made_up(gains)
+    parts = [
+        HoldoutComparison(*[values[rows] for values in whole])
+        for rows in (slice(30), slice(30, None))
+    ]
+    joined = pooled(parts)
+    for values, expected in zip(joined, whole, strict=True):
+        np.testing.assert_array_equal(values, expected)
+    assert pooled([whole]) is whole
+
+
+# --- Comparing a network with PCA ---
+
+
+def pca_weights(task, n_components=2):
+    """Return a network that equals PCA of all rows, and that PCA."""
+    axes = task.axes(task.all_rows)
+    return pca_start(task.plan.network, axes, seed=0), axes
+
+
+def compare_all(task, weights, axes):
+    return compare(task.plan, weights, axes, task.comparison_rows(task.all_rows))
+
+
+def test_network_that_equals_pca_has_its_errors_and_losses():
+    X = random_rows()
+    task = make_task(X)
+    comparison = compare_all(task, *pca_weights(task))
+    np.testing.assert_allclose(comparison.errors, comparison.pca_errors, rtol=1e-4)
+    np.testing.assert_allclose(comparison.losses, comparison.pca_losses, rtol=1e-4)
+    assert not comparison.is_clearly_worse
+
+
+def test_errors_are_in_units_of_the_data_and_losses_in_those_of_training():
+    X = random_rows()
+    task = make_task(X, loss="absolute_error")
+    axes = task.axes(task.all_rows)
+    weights = draw_weights(task.plan.network, seed=0)
+    comparison = compare_all(task, weights, axes)
+    reconstructed = task.plan.code.reconstructions(task.plan.network, weights, task.Z)
+    residual = reconstructed[0] - task.Z
+    losses = np.abs(residual).mean(axis=1)
+    errors = np.mean((residual * task.scale) ** 2, axis=1)
+    np.testing.assert_allclose(comparison.losses[:, 0], losses, rtol=1e-5)
+    np.testing.assert_allclose(comparison.errors[:, 0], errors, rtol=1e-5)
+    distances = np.mean((X - X.mean(axis=0)) ** 2, axis=1)
+    np.testing.assert_allclose(comparison.distances, distances, rtol=1e-4)
+
+
+def test_nonlinear_outputs_are_compared_in_units_of_the_data():
+    X = np.random.default_rng(0).uniform(size=(60, 6))
+    network = make_network(activations=SIGMOID_OUTPUT)
+    task = make_task(X, network=network)
+    weights = draw_weights(network, seed=0)
+    comparison = compare_all(task, weights, task.axes(task.all_rows))
+    (outputs,) = task.plan.code.reconstructions(network, weights, X)
+    errors = np.mean((outputs - X) ** 2, axis=1)
+    np.testing.assert_allclose(comparison.errors[:, 0], errors, rtol=1e-4)
+
+
+def test_nested_codes_are_compared_at_every_cut():
+    X = random_rows()
+    network = make_network(n_components=4)
+    task = make_task(X, network=network, code=NestedCode())
+    plain, axes = pca_weights(task, 4)
+    comparison = compare_all(task, nested_weights(network, plain), axes)
+    expected = [
+        np.mean((axes.reconstruct(task.Z, k) - task.Z) ** 2) for k in range(1, 5)
+    ]
+    np.testing.assert_allclose(
+        comparison.pca_curve / task.scale**2, expected, rtol=1e-4
+    )
+    np.testing.assert_allclose(comparison.curve, comparison.pca_curve, rtol=1e-4)
+
+
+def test_errors_of_pca_alone_equal_those_of_a_comparison():
+    task = make_task(random_rows())
+    weights, axes = pca_weights(task)
+    comparison = compare_all(task, weights, axes)
+    rows = task.comparison_rows(task.all_rows)
+    np.testing.assert_array_equal(
+        pca_errors(task.plan, axes, rows), comparison.pca_errors
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_raise_with_the_name_of_the_estimator(value):
+    task = make_task(random_rows(), estimator="MyAE")
+    weights, axes = pca_weights(task)
+    weights.decoder[-1][0, 0] = value
+    with pytest.raises(ValueError, match="training of MyAE diverged"):
+        compare_all(task, weights, axes)
