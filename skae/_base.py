@@ -35,7 +35,7 @@ from skae._utils.progress import show_progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from skae._fit.codes import Code
+    from skae._fit.code_kinds import CodeKind
     from skae._fit.result import NestedDecoder
     from skae._network.description import Arrays
     from skae._scoring import Rows
@@ -146,7 +146,7 @@ class BaseAutoencoder(
         """Describe the network to train on rows of `n_features`."""
 
     @abstractmethod
-    def _code(self, start: Start) -> Code:
+    def _code_kind(self, start: Start) -> CodeKind:
         """Return the kind of code that the network learns."""
 
     def _corruption(self) -> tuple[Corruption, float]:
@@ -366,11 +366,11 @@ class BaseAutoencoder(
         is_auto = isinstance(self.batch_size, str)
         corruption, noise_level = self._corruption()
         pca_shortcut = self._starts_at_pca()
-        code = self._code(start)
+        code_kind = self._code_kind(start)
         n_components = self._n_codes(rows, start)
         return FitPlan(
             estimator=type(self).__name__,
-            code=code,
+            code_kind=code_kind,
             variance_target=self._variance_target(start),
             network=self._describe_network(rows.X.shape[1], n_components),
             loss=self.loss,

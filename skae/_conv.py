@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skae._base import BaseAutoencoder, Start
-from skae._fit.codes import Code, PrincipalCode
+from skae._fit.code_kinds import CodeKind, PrincipalCode
 from skae._network.architectures import Activations, FeatureMaps, conv_network
 from skae._utils.compat import Interval, StrOptions
 from skae._utils.parameters import check_integers
@@ -305,7 +305,7 @@ class ConvAE(BaseAutoencoder):
             )
         return super()._validate_rows(X, reset, min_rows)
 
-    def _code(self, start: Start) -> Code:
+    def _code_kind(self, start: Start) -> CodeKind:
         if self.whiten:
             self._check_linear_code("whiten=True")
             if self.n_components is None:
@@ -314,7 +314,7 @@ class ConvAE(BaseAutoencoder):
                     " got None: feature maps are not rotated. Change one of them."
                 )
         is_linear = self.n_components is not None and self.code_activation == "linear"
-        return PrincipalCode(bool(self.whiten)) if is_linear else Code()
+        return PrincipalCode(bool(self.whiten)) if is_linear else CodeKind()
 
     def _starts_at_pca(self) -> bool:
         return super()._starts_at_pca() and self.n_components is not None

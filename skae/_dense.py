@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skae._base import BaseAutoencoder, Start
-from skae._fit.codes import Code, NestedCode, PrincipalCode
+from skae._fit.code_kinds import CodeKind, NestedCode, PrincipalCode
 from skae._fit.n_components import n_components_of_pca, n_components_to_train
 from skae._network.architectures import Activations, dense_network
 from skae._utils.compat import Interval, StrOptions
@@ -412,7 +412,7 @@ class DenseAE(BaseDense):
         is_given = isinstance(self.n_components, Integral)
         return None if is_given or start is not Start.FRESH else self.n_components
 
-    def _code(self, start: Start) -> Code:
+    def _code_kind(self, start: Start) -> CodeKind:
         is_given = isinstance(self.n_components, Integral)
         is_nested = bool(self.ordered) if is_given else start is Start.FRESH
         if self.whiten:
@@ -421,7 +421,7 @@ class DenseAE(BaseDense):
             asks = "ordered=True" if is_given else "n_components as a share or 'auto'"
             self._check_linear_code(asks)
         if self.code_activation != "linear":
-            return Code()
+            return CodeKind()
         return (NestedCode if is_nested else PrincipalCode)(bool(self.whiten))
 
     def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skae._dense import BaseDense
-from skae._fit.codes import Code, KLCode, L1Code, SparseCode
+from skae._fit.code_kinds import CodeKind, KLCode, L1Code, SparseCode
 from skae._network.description import ACTIVATIONS, Network
 from skae._utils.compat import Interval, StrOptions
 
@@ -289,7 +289,7 @@ class SparseAE(BaseDense):
             )
         return float(self.target_sparsity / self.n_components)
 
-    def _code(self, start: Start) -> Code:
+    def _code_kind(self, start: Start) -> CodeKind:
         if self.sparsity == "topk":
             return SparseCode()
         weight = self.sparsity_weight

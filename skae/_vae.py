@@ -11,7 +11,7 @@ from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from skae._dense import BaseDense
-from skae._fit.codes import Code, VariationalCode
+from skae._fit.code_kinds import CodeKind, VariationalCode
 from skae._network.losses import binary_crossentropy, clip_log_variance, kl_to_prior
 from skae._network.numpy_interpreter import forward, forward_log_variance
 from skae._scoring import Rows, by_blocks
@@ -293,7 +293,7 @@ class VAETransformer(BaseDense):
     def _resolved_code_activation(self) -> str:
         return "linear"
 
-    def _code(self, start: Start) -> Code:
+    def _code_kind(self, start: Start) -> CodeKind:
         return VariationalCode(float(self.beta), self._warmup())
 
     def _warmup(self) -> int:

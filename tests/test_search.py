@@ -1,7 +1,6 @@
 """Searches compile each architecture once, however often they fit it."""
 
 import os
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -34,7 +33,7 @@ def compiled(monkeypatch):
         keys.append(key)
         original(self, key)
 
-    monkeypatch.setattr(program_module, "_idle_programs", OrderedDict())
+    monkeypatch.setattr(program_module, "_idle_programs", [])
     monkeypatch.setattr(CompiledProgram, "__init__", compile_program)
     return keys
 
@@ -104,7 +103,7 @@ def fit_and_count(parameters):
     n_features = 11
     X = np.random.default_rng(0).normal(size=(60, n_features))
     autoencoder(**parameters).fit(X)
-    keys = [program.key for program in program_module._idle_programs.values()]
+    keys = [program.key for program in program_module._idle_programs]
     compiled = [key for key in keys if key.network.encoder.n_inputs == n_features]
     return os.getpid(), len(compiled)
 

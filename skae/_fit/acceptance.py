@@ -74,7 +74,7 @@ class HoldoutComparison(NamedTuple):
             self.curve, pca_curve, out=np.ones_like(pca_curve), where=pca_curve > 0
         )
 
-    def gains(self) -> np.ndarray:
+    def gains_by_row(self) -> np.ndarray:
         """Return how much lower the network's losses are, relative to PCA's mean."""
         reference = column_means(self.pca_losses)
         reference = np.where(reference > 0, reference, 1.0)
@@ -82,21 +82,21 @@ class HoldoutComparison(NamedTuple):
         return gains
 
     @property
-    def gain(self) -> float:
+    def mean_gain(self) -> float:
         """Mean gain over rows and cuts."""
-        return float(self.gains().mean())
+        return float(self.gains_by_row().mean())
 
     @property
     def is_accepted(self) -> bool:
         """Whether the network is better beyond chance, and worse at no cut."""
-        gains = self.gains()
+        gains = self.gains_by_row()
         better_everywhere = bool((column_means(gains) > 0).all())
         return better_everywhere and _standard_errors(gains) > _ACCEPTED_STANDARD_ERRORS
 
     @property
     def is_clearly_worse(self) -> bool:
         """Whether further folds are not worth their time."""
-        return _standard_errors(self.gains()) < _CLEARLY_WORSE_STANDARD_ERRORS
+        return _standard_errors(self.gains_by_row()) < _CLEARLY_WORSE_STANDARD_ERRORS
 
 
 def _standard_errors(gains: np.ndarray) -> float:
@@ -131,12 +131,12 @@ def compare(
 def _compare_block(
     plan: FitPlan, weights: Weights, axes: PrincipalAxes, rows: ComparisonRows
 ) -> HoldoutComparison:
-    network = plan.code.trained_network(plan.network)
+    network = plan.code_kind.network_to_train(plan.network)
     # The network may have diverged, which is found and reported below.
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = plan.code.reconstructions(network, weights, rows.inputs)
+        outputs = plan.code_kind.reconstructions(network, weights, rows.inputs)
     if not all(np.isfinite(output).all() for output in outputs):
-        raise ValueError(plan.diverged())
+        raise ValueError(plan.divergence_message())
     pca_outputs = _pca_reconstructions(plan, axes, rows.inputs)
     return HoldoutComparison(
         _squared_errors(rows, outputs),
@@ -168,7 +168,7 @@ def pca_errors(
 def _pca_reconstructions(
     plan: FitPlan, axes: PrincipalAxes, inputs: np.ndarray
 ) -> list[np.ndarray]:
-    cuts = plan.code.cuts(plan.n_components)
+    cuts = plan.code_kind.cuts(plan.n_components)
     return [axes.reconstruct(inputs, cut) for cut in cuts]
 
 

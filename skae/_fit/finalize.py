@@ -27,7 +27,7 @@ def network_result(
     """Return the trained network, with its codes in the final units of their kind."""
     encoder = trained.result.weights.astype(np.float64).encoder
     codes = TrainedCodes(task.plan.network.encoder, encoder, task.Z)
-    units = task.plan.code.final_units(codes, pca_scale(task, trained.axes))
+    units = task.plan.code_kind.final_units(codes, pca_scale(task, trained.axes))
     return network_result_in(task, trained, comparison, units)
 
 
@@ -48,7 +48,7 @@ def network_result_in(
     """Return the trained network, with its codes in the given units."""
     plan, result, dtype = task.plan, trained.result, task.X.dtype
     curve, pca_curve = comparison.curve, comparison.pca_curve
-    weights, nested = plan.code.fold(
+    weights, nested = plan.code_kind.fold(
         plan.network,
         result.weights.astype(np.float64),
         Units(task.input_units, units.map),
@@ -62,10 +62,10 @@ def network_result_in(
         history={"loss": result.loss, "val_loss": result.val_loss},
         reconstruction_error=float(curve[-1]),
         pca_reconstruction_error=float(pca_curve[-1]),
-        variance_ratio=plan.code.variance_ratio(comparison),
+        variance_ratio=plan.code_kind.variance_ratio(comparison),
         interrupted=result.interrupted,
-        curve=plan.code.curve(curve),
-        pca_curve=plan.code.curve(pca_curve),
+        curve=plan.code_kind.curve(curve),
+        pca_curve=plan.code_kind.curve(pca_curve),
         nested=nested and nested.astype(dtype),
     )
 
@@ -88,7 +88,7 @@ def pca_result(
     if trainings:
         loss = mean_curve([training.loss for training in trainings])
         val_loss = mean_curve([training.val_loss for training in trainings])
-    network, weights, code_scale = plan.code.pca(axes)
+    network, weights, code_scale = plan.code_kind.pca(axes)
     return FitResult(
         network=network,
         weights=weights.astype(dtype),
@@ -101,6 +101,6 @@ def pca_result(
         used_network=False,
         variance_ratio=axes.variance_ratio,
         interrupted=bool(trainings) and trainings[-1].interrupted,
-        curve=plan.code.curve(curve),
-        pca_curve=plan.code.curve(curve),
+        curve=plan.code_kind.curve(curve),
+        pca_curve=plan.code_kind.curve(curve),
     )

@@ -8,7 +8,7 @@ from skae._fit.finalize import network_result_in, pca_result, pca_scale
 from skae._fit.n_components import fit_n_components
 from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
-from skae._fit.trials import is_accepted, too_few_rows, trained_network, try_network
+from skae._fit.trials import is_kept, kept_network, too_few_rows, try_network
 from skae._utils.threads import one_blas_thread_if_small
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def fit_network(
         if too_few_rows(task):
             return pca_result(task)
         trial = try_network(task, previous)
-        if not is_accepted(task, trial):
+        if not is_kept(task, trial):
             return pca_result(task, trial.comparison, trial.trainings)
-        return trained_network(task, trial)
+        return kept_network(task, trial)
 
 
 def update_network(
@@ -52,6 +52,6 @@ def update_network(
     task = FitTask(plan, rows, units)
     trained = train_network(task, task.all_rows, Regime(one_epoch=True), previous)
     comparison = compare_run(task, task.all_rows, trained)
-    code_units = plan.code.block_units(pca_scale(task, trained.axes), previous)
+    code_units = plan.code_kind.block_units(pca_scale(task, trained.axes), previous)
     result = network_result_in(task, trained, comparison, code_units)
     return result if previous is None else previous.continued_by(result)

@@ -17,9 +17,9 @@ from skae._fit.run import Regime, Run, snapshot_epochs, train_and_compare
 from skae._fit.trials import (
     Trial,
     best,
-    is_accepted,
+    is_kept,
+    kept_network,
     too_few_rows,
-    trained_network,
     trials_of_snapshots,
     try_network,
 )
@@ -123,10 +123,10 @@ def fit_n_components(task: FitTask, target: float | str) -> FitResult:
     if refined is None:
         pca = pca_result(task, nested.comparison, nested.trainings)
         return _pca_for(task, pca, target)
-    all_codes = trained_network(task, nested)
+    all_codes = kept_network(task, nested)
     first = all_codes.truncated_with_curves(n_kept)
     refining = task.with_plan(_refining(task.plan, first.network))
-    result = trained_network(refining, refined, first)
+    result = kept_network(refining, refined, first)
     return all_codes.continued_by(result).with_curves_of(all_codes)
 
 
@@ -157,7 +157,7 @@ def _choose(
             break
         refined[n_kept] = trial = _refine(task, nested, n_kept)
         unexplained = float(by_pca[n_kept - 1] * trial.comparison.error_ratio[-1])
-        if is_accepted(task, trial) and (
+        if is_kept(task, trial) and (
             isinstance(target, str) or unexplained <= 1 - target
         ):
             sufficient.append(n_kept)
@@ -190,7 +190,7 @@ def _refining(plan: FitPlan, network: Network) -> FitPlan:
     return replace(
         plan,
         network=network,
-        code=plan.code.when_truncated(),
+        code_kind=plan.code_kind.when_truncated(),
         variance_target=None,
         max_iter=max(1, int(_REFINING_EPOCHS * plan.max_iter)),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skae._train.corruption import NO_CORRUPTION, Corruption
 
 if TYPE_CHECKING:
-    from skae._fit.codes import Code
+    from skae._fit.code_kinds import CodeKind
     from skae._network.description import Network
     from skae._utils.parameters import Seeds
 
@@ -23,7 +23,7 @@ class FitPlan:
     estimator : str
         Name of the estimator's class, for messages.
     network : Network
-    code : Code
+    code_kind : CodeKind
         The kind of code that the network learns.
     loss : str
     batch_size : int
@@ -49,7 +49,7 @@ class FitPlan:
 
     estimator: str
     network: Network
-    code: Code
+    code_kind: CodeKind
     loss: str
     batch_size: int
     min_steps: int
@@ -68,10 +68,14 @@ class FitPlan:
     variance_target: float | str | None = None
 
     def __post_init__(self) -> None:
-        if self.code.is_linear and not self.network.encoder.has_linear_output:
+        if (
+            self.code_kind.needs_linear_encoder
+            and not self.network.encoder.has_linear_output
+        ):
             raise ValueError(
                 f"{self.estimator} describes an encoder whose output is not linear, "
-                f"but its kind of code, {type(self.code).__name__}, needs a linear one."
+                f"but its kind of code, {type(self.code_kind).__name__}, needs a "
+                "linear one."
             )
 
     @property
@@ -91,11 +95,11 @@ class FitPlan:
         return (
             self.pca_shortcut
             and self.early_stopping
-            and self.code.may_be_pca
+            and self.code_kind.may_be_pca
             and self.has_linear_output
         )
 
-    def diverged(self) -> str:
+    def divergence_message(self) -> str:
         """Return the message for a loss that is not finite."""
         return (
             f"The training of {self.estimator} diverged: the loss is not finite. Scale "

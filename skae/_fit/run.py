@@ -89,7 +89,7 @@ def snapshot_epochs(plan: FitPlan, n_rows: int) -> tuple[int, ...]:
 
     All lie after the warm-up of the code's term.
     """
-    warmup = plan.code.training(plan, n_rows).warmup
+    warmup = plan.code_kind.training(plan, n_rows).warmup
     epochs = {ceil(share * plan.max_iter) for share in _SNAPSHOT_SHARES}
     return tuple(sorted(epoch for epoch in epochs if epoch > warmup))
 
@@ -132,11 +132,11 @@ def train_network(
     try:
         result = loop.train(_graph_key(plan), config, data, split, start)
     except DivergenceError:
-        raise ValueError(plan.diverged()) from None
+        raise ValueError(plan.divergence_message()) from None
     if result.diverged:
         warnings.warn(
-            f"{plan.diverged()} The best weights before epoch {len(result.loss) + 1} "
-            "are used.",
+            f"{plan.divergence_message()} The best weights before epoch "
+            f"{len(result.loss) + 1} are used.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -145,9 +145,9 @@ def train_network(
 
 def _graph_key(plan: FitPlan) -> GraphKey:
     return GraphKey(
-        network=plan.code.trained_network(plan.network),
-        objective=plan.code.objective(plan),
-        batch_size=plan.code.batch_size(plan.batch_size),
+        network=plan.code_kind.network_to_train(plan.network),
+        objective=plan.code_kind.objective(plan),
+        batch_size=plan.code_kind.batch_size(plan.batch_size),
         smoothing=plan.pca_shortcut,
         corruption=plan.corruption,
     )
@@ -157,10 +157,10 @@ def _configuration(
     task: FitTask, split: Split, axes: PrincipalAxes, regime: Regime
 ) -> TrainingConfig:
     plan, smoothing_noise, stopping = task.plan, 0.0, None
-    code_training = plan.code.training(plan, len(task.X))
+    code_training = plan.code_kind.training(plan, len(task.X))
     if plan.pca_shortcut:
         multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / len(split.train))
-        smoothing_noise = plan.code.smoothing_noise(multiple, axes.error)
+        smoothing_noise = plan.code_kind.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
         stopping = EarlyStopping(
             plan.n_iter_no_change, plan.tol, code_training.patience_start
@@ -202,21 +202,21 @@ def _of_one_epoch(config: TrainingConfig, plan: FitPlan) -> TrainingConfig:
 def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:
     seed = plan.seeds.initialization
     if plan.pca_shortcut:
-        weights = plan.code.pca_start(plan.network, axes, seed)
+        weights = plan.code_kind.pca_start(plan.network, axes, seed)
     else:
         weights = random_weights(plan.network, seed)
-    return plan.code.trained_weights(plan.network, weights)
+    return plan.code_kind.weights_to_train(plan.network, weights)
 
 
 def _resumed(task: FitTask, previous: FitResult) -> Weights:
     """Return the weights of the previous fit in the units of this training."""
     plan = task.plan
-    units = Units(task.input_units, plan.code.resumed_map(previous))
+    units = Units(task.input_units, plan.code_kind.resumed_map(previous))
     weights = change_units(
         previous.network, previous.weights.astype(np.float64), units.inverse()
     )
     if previous.network != plan.network:
         weights = linear_start(plan.network, weights, plan.seeds.initialization)
-    weights = plan.code.trained_weights(plan.network, weights)
-    decoder = plan.code.resumed_decoder(plan.network, previous, task.input_units)
+    weights = plan.code_kind.weights_to_train(plan.network, weights)
+    decoder = plan.code_kind.resumed_decoder(plan.network, previous, task.input_units)
     return weights if decoder is None else Weights(weights.encoder, decoder)

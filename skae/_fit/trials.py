@@ -69,7 +69,7 @@ def too_few_rows(task: FitTask) -> bool:
     return task.plan.may_return_pca and len(task.X) < _MIN_ROWS
 
 
-def is_accepted(task: FitTask, trial: Trial) -> bool:
+def is_kept(task: FitTask, trial: Trial) -> bool:
     """Tell whether the network is kept rather than PCA."""
     return not task.plan.may_return_pca or trial.comparison.is_accepted
 
@@ -104,10 +104,10 @@ def trials_of_snapshots(folds: list[list[Run]], epochs: tuple[int, ...]) -> list
 
 def best(trials: Sequence[Trial]) -> Trial:
     """Return the trial with the largest gain over PCA."""
-    return max(trials, key=lambda trial: trial.comparison.gain)
+    return max(trials, key=lambda trial: trial.comparison.mean_gain)
 
 
-def trained_network(
+def kept_network(
     task: FitTask, trial: Trial, previous: FitResult | None = None
 ) -> FitResult:
     """Return the network of the trial, or after folds one trained on all rows.

@@ -72,7 +72,7 @@ class Batch(NamedTuple):
         ]
 
 
-class Halves(NamedTuple):
+class NetworkLayers(NamedTuple):
     """The two halves of the network as Keras layers."""
 
     encoder: StackLayers
@@ -98,14 +98,14 @@ class Reconstruction:
         """Number of terms."""
         return 1
 
-    def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
+    def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
         """Return the terms of a batch, of shape (n_terms,).
 
         A term is a mean over rows, by the weights of the rows. In a batch to train on
         the weights add up to 1, in one of held-out rows to its share of them, so that
         the terms of their batches add up.
         """
-        return self.mean_error(batch, halves.decoder(halves.encoder(batch.inputs)))
+        return self.mean_error(batch, layers.decoder(layers.encoder(batch.inputs)))
 
     def total(self, xp: Any, terms: Any, term_weight: Any) -> Any:
         """Return the loss, of shape (1,), in NumPy or Keras arrays."""
@@ -133,9 +133,9 @@ class CodePenalty(Reconstruction, ABC):
     def n_terms(self) -> int:
         return 2
 
-    def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
-        codes = halves.encoder(batch.inputs)
-        error = self.mean_error(batch, halves.decoder(codes))
+    def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
+        codes = layers.encoder(batch.inputs)
+        error = self.mean_error(batch, layers.decoder(codes))
         penalty = self.penalty(codes, batch.weights, scalars)
         return tf.concat([error, tf.reduce_sum(penalty, axis=1)], axis=0)
 
@@ -189,11 +189,11 @@ class EvidenceBound(Reconstruction):
     def n_terms(self) -> int:
         return 2
 
-    def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
-        mean, log_variance = halves.encoder.heads(batch.inputs)
+    def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
+        mean, log_variance = layers.encoder.heads(batch.inputs)
         log_variance = clip_log_variance(keras.ops, log_variance)
         codes = mean + tf.exp(0.5 * log_variance) * batch.normal
-        error = self.mean_error(batch, halves.decoder(codes))
+        error = self.mean_error(batch, layers.decoder(codes))
         divergence = tf.matmul(
             batch.weights, kl_to_prior(keras.ops, mean, log_variance)
         )
@@ -230,12 +230,12 @@ class NestedReconstruction(Reconstruction):
     def _weights(self) -> np.ndarray:
         return group_weights(self.n_components).astype(np.float32)
 
-    def terms(self, halves: Halves, batch: Batch, scalars: Scalars) -> tf.Tensor:
+    def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
         # On small networks few operations are long enough to be split among the
         # processors. The halves of a batch are independent, so they run side by side.
         schedule = cut_schedule(self.n_components, batch.targets.shape[0] // 2)
         sums = [
-            self._group_sums(halves, half, schedule, scalars.early_code_gradient)
+            self._group_sums(layers, half, schedule, scalars.early_code_gradient)
             for half in batch.halves()
         ]
         errors, weights = (tf.add_n(both) for both in zip(*sums, strict=True))
@@ -254,7 +254,7 @@ class NestedReconstruction(Reconstruction):
 
     def _group_sums(
         self,
-        halves: Halves,
+        layers: NetworkLayers,
         batch: Batch,
         schedule: CutSchedule,
         early_code_gradient: tf.Tensor,
@@ -263,7 +263,7 @@ class NestedReconstruction(Reconstruction):
         masks, mixture = (values.astype(np.float32) for values in schedule.inputs)
         n_copies = schedule.n_copies
         # Not `tf.tile`: its gradient computes with shapes, and oneDNN complains of it.
-        codes = tf.concat([halves.encoder(batch.inputs)] * n_copies, axis=0)
+        codes = tf.concat([layers.encoder(batch.inputs)] * n_copies, axis=0)
         # At first, codes below the level of the row's cut get little of its gradient.
         fixed = tf.stop_gradient(codes)
         own = schedule.own.astype(np.float32)
@@ -272,7 +272,7 @@ class NestedReconstruction(Reconstruction):
             codes.shape[1]
         )
         masked = tf.matmul(codes, copied.astype(np.float32)) * masks
-        outputs = halves.decoder(tf.concat([masked, mixture], axis=1))
+        outputs = layers.decoder(tf.concat([masked, mixture], axis=1))
         targets = tf.concat([batch.targets] * n_copies, axis=0)
         losses = LOSSES[self.loss](keras.ops, targets, outputs)
         groups = schedule.groups * tf.concat([batch.weights] * n_copies, axis=1)

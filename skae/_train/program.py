@@ -7,7 +7,6 @@ and returns it, so that a search compiles each architecture once.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from contextlib import contextmanager
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +19,7 @@ from skae._network.keras_interpreter import StackLayers
 from skae._train.chunks import EpochChunk, chunk_spec
 from skae._train.corruption import add_gaussian
 from skae._train.fast_layers import FAST
-from skae._train.objectives import Batch, Halves
+from skae._train.objectives import Batch, NetworkLayers
 from skae._train.optimizer import adam_step, apply_adam, parameter_groups
 from skae._train.schedule import Scalars
 from skae._train.tensorflow_internals import (
@@ -90,12 +89,12 @@ class _GraphDraws:
         chunk: EpochChunk,
         level: tf.Tensor,
         normals: _NormalNumbers,
-        group: tf.Tensor,
+        step_group: tf.Tensor,
     ) -> None:
         self.level = level
         self.normal = normals.read
         self._chunk = chunk
-        self._group = group
+        self._step_group = step_group
 
     def replacements(self) -> tuple[tf.Tensor, tf.Tensor]:
         low, high = tf.unstack(self._chunk.replacements)
@@ -116,7 +115,7 @@ class _GraphDraws:
 
     def _seed(self) -> tf.Tensor:
         seed = self._chunk.seed
-        return tf.stack([seed[0], seed[1] + self._group])
+        return tf.stack([seed[0], seed[1] + self._step_group])
 
 
 class CompiledProgram:
@@ -126,12 +125,12 @@ class CompiledProgram:
         self.key = key
         self._shapes = key.network.array_shapes
         self._sizes = [prod(shape) for shape in self._shapes]
-        self._halves = Halves(
+        self._layers = NetworkLayers(
             StackLayers(key.network.encoder.pooled_early, "encoder", FAST),
             StackLayers(key.network.decoder.pooled_early, "decoder", FAST),
         )
         self._layer_variables = [
-            variable for half in self._halves for variable in half.variables
+            variable for half in self._layers for variable in half.variables
         ]
         self._groups = parameter_groups(key.network)
         self._xla_steps = tf.function(
@@ -280,7 +279,7 @@ class CompiledProgram:
         mapping = list(zip(self._layer_variables, arrays, strict=True))
         # Keras's layers compute with these tensors in place of their variables.
         with keras.StatelessScope(state_mapping=mapping):
-            return self.key.objective.terms(self._halves, batch, scalars)
+            return self.key.objective.terms(self._layers, batch, scalars)
 
     def _validate(
         self, chunk: EpochChunk, scalars: Scalars, values: list[tf.Tensor]
@@ -345,7 +344,8 @@ class CompiledProgram:
         return tensors
 
 
-_idle_programs: OrderedDict[int, CompiledProgram] = OrderedDict()
+# The one used last comes last.
+_idle_programs: list[CompiledProgram] = []
 _idle_lock = threading.Lock()
 
 
@@ -360,14 +360,13 @@ def lease(key: GraphKey) -> Iterator[CompiledProgram]:
     program = _take_idle(key) or CompiledProgram(key)
     yield program
     with _idle_lock:
-        _idle_programs[id(program)] = program
-        while len(_idle_programs) > _MAX_IDLE_PROGRAMS:
-            _idle_programs.popitem(last=False)
+        _idle_programs.append(program)
+        del _idle_programs[:-_MAX_IDLE_PROGRAMS]
 
 
 def _take_idle(key: GraphKey) -> CompiledProgram | None:
     with _idle_lock:
-        for identifier, program in reversed(_idle_programs.items()):
-            if program.key == key:
-                return _idle_programs.pop(identifier)
+        for i in reversed(range(len(_idle_programs))):
+            if _idle_programs[i].key == key:
+                return _idle_programs.pop(i)
     return None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skae._fit.codes import PrincipalCode
+from skae._fit.code_kinds import PrincipalCode
 from skae._fit.plan import FitPlan
 from skae._fit.rows import TrainingRows
 from skae._fit.task import FitTask
@@ -24,7 +24,7 @@ def make_plan(**changes):
     values = {
         "estimator": "DenseAE",
         "network": make_network(),
-        "code": PrincipalCode(),
+        "code_kind": PrincipalCode(),
         "loss": "squared_error",
         "batch_size": 16,
         "min_steps": 4,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from skae._fit.acceptance import HoldoutComparison, compare, pca_errors, pooled
-from skae._fit.codes import NestedCode
+from skae._fit.code_kinds import NestedCode
 from skae._fit.starts import pca_start
 from skae._network.nested import nested_weights
 from tests.fit.plans import (
@@ -40,7 +40,7 @@ def spread(mean, standard_errors):
 @pytest.mark.parametrize("mean", [0.3, 0.001])
 def test_gain_must_exceed_two_standard_errors(mean, standard_errors, accepted):
     comparison = made_up(spread(mean, standard_errors))
-    assert comparison.gain == pytest.approx(mean)
+    assert comparison.mean_gain == pytest.approx(mean)
     assert comparison.is_accepted == accepted
     assert not comparison.is_clearly_worse
 
@@ -92,14 +92,14 @@ def test_gains_are_relative_to_the_mean_loss_of_pca_at_each_cut():
     pca_losses = np.tile([[2.0, 0.1], [6.0, 0.3]], (N_ROWS // 2, 1))
     comparison = comparison._replace(pca_losses=pca_losses, losses=pca_losses * 0.5)
     expected = np.tile([[0.25, 0.25], [0.75, 0.75]], (N_ROWS // 2, 1))
-    np.testing.assert_allclose(comparison.gains(), expected)
-    assert comparison.gain == pytest.approx(0.5)
+    np.testing.assert_allclose(comparison.gains_by_row(), expected)
+    assert comparison.mean_gain == pytest.approx(0.5)
 
 
 def test_gains_are_absolute_if_pca_has_no_loss():
     comparison = made_up(np.zeros((N_ROWS, 1)), pca_loss=0.0)
     comparison = comparison._replace(losses=np.full((N_ROWS, 1), 0.1))
-    np.testing.assert_allclose(comparison.gains(), -0.1)
+    np.testing.assert_allclose(comparison.gains_by_row(), -0.1)
     assert comparison.is_clearly_worse
 
 
@@ -168,7 +168,9 @@ def test_errors_are_in_units_of_the_data_and_losses_in_those_of_training():
     axes = task.axes(task.all_rows)
     weights = draw_weights(task.plan.network, seed=0)
     comparison = compare_all(task, weights, axes)
-    reconstructed = task.plan.code.reconstructions(task.plan.network, weights, task.Z)
+    reconstructed = task.plan.code_kind.reconstructions(
+        task.plan.network, weights, task.Z
+    )
     residual = reconstructed[0] - task.Z
     losses = np.abs(residual).mean(axis=1)
     errors = np.mean((residual * task.scale) ** 2, axis=1)
@@ -184,7 +186,7 @@ def test_nonlinear_outputs_are_compared_in_units_of_the_data():
     task = make_task(X, network=network)
     weights = draw_weights(network, seed=0)
     comparison = compare_all(task, weights, task.axes(task.all_rows))
-    (outputs,) = task.plan.code.reconstructions(network, weights, X)
+    (outputs,) = task.plan.code_kind.reconstructions(network, weights, X)
     errors = np.mean((outputs - X) ** 2, axis=1)
     np.testing.assert_allclose(comparison.errors[:, 0], errors, rtol=1e-4)
 
@@ -192,7 +194,7 @@ def test_nonlinear_outputs_are_compared_in_units_of_the_data():
 def test_nested_codes_are_compared_at_every_cut():
     X = random_rows()
     network = make_network(n_components=4)
-    task = make_task(X, network=network, code=NestedCode())
+    task = make_task(X, network=network, code_kind=NestedCode())
     plain, axes = pca_weights(task, 4)
     comparison = compare_all(task, nested_weights(network, plain), axes)
     expected = [

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skae._fit.codes import Code, NestedCode, PrincipalCode
+from skae._fit.code_kinds import CodeKind, NestedCode, PrincipalCode
 from skae._fit.finalize import network_result, pca_result
 from skae._fit.run import Regime, train_and_compare
 from skae._network.numpy_interpreter import forward
@@ -33,10 +33,10 @@ def untrained(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("code", [PrincipalCode(), NestedCode()])
-def test_network_that_is_still_pca_has_its_codes_and_units(untrained, code):
+@pytest.mark.parametrize("code_kind", [PrincipalCode(), NestedCode()])
+def test_network_that_is_still_pca_has_its_codes_and_units(untrained, code_kind):
     X = random_rows()
-    task, run = untrained(X, code=code)
+    task, run = untrained(X, code_kind=code_kind)
     result = network_result(task, run.trained, run.comparison)
     expected_codes, expected = outputs(pca_result(task), X)
     codes, reconstruction = outputs(result, X)
@@ -49,7 +49,7 @@ def test_network_that_is_still_pca_has_its_codes_and_units(untrained, code):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arrays_have_the_dtype_of_the_rows(untrained, dtype):
-    task, run = untrained(random_rows().astype(dtype), code=NestedCode())
+    task, run = untrained(random_rows().astype(dtype), code_kind=NestedCode())
     for result in (
         network_result(task, run.trained, run.comparison),
         pca_result(task),
@@ -60,11 +60,11 @@ def test_arrays_have_the_dtype_of_the_rows(untrained, dtype):
 
 
 @pytest.mark.parametrize(
-    ("code", "has_curves"),
-    [(Code(), False), (PrincipalCode(), False), (NestedCode(), True)],
+    ("code_kind", "has_curves"),
+    [(CodeKind(), False), (PrincipalCode(), False), (NestedCode(), True)],
 )
-def test_only_nested_codes_have_curves(untrained, code, has_curves):
-    task, run = untrained(random_rows(), code=code)
+def test_only_nested_codes_have_curves(untrained, code_kind, has_curves):
+    task, run = untrained(random_rows(), code_kind=code_kind)
     result = network_result(task, run.trained, run.comparison)
     assert result.reconstruction_error == run.comparison.curve[-1]
     for value in (result.curve, result.pca_curve, result.variance_ratio, result.nested):

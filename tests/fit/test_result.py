@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from skae._fit.codes import NestedCode, PrincipalCode
+from skae._fit.code_kinds import NestedCode, PrincipalCode
 from skae._fit.pca import decompose
 from skae._fit.result import FitResult, mean_curve
 from skae._network.affine import Affine, Units, scaling

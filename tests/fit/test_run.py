@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._fit.codes import L1Code, NestedCode, PrincipalCode, VariationalCode
+from skae._fit.code_kinds import L1Code, NestedCode, PrincipalCode, VariationalCode
 from skae._fit.finalize import network_result, pca_result
 from skae._fit.run import (
     Regime,
@@ -60,10 +60,12 @@ def test_parameters_are_passed_on(configure):
 
 
 @pytest.mark.parametrize(
-    "code", [PrincipalCode(), NestedCode(), VariationalCode(1.0, 3)]
+    "code_kind", [PrincipalCode(), NestedCode(), VariationalCode(1.0, 3)]
 )
-def test_a_single_epoch_has_a_constant_rate_and_no_warm_up(configure, code):
-    config = configure(Regime(one_epoch=True), code=code, network=network_of(code))
+def test_a_single_epoch_has_a_constant_rate_and_no_warm_up(configure, code_kind):
+    config = configure(
+        Regime(one_epoch=True), code_kind=code_kind, network=network_of(code_kind)
+    )
     assert config.n_epochs == config.min_steps == 1
     assert not config.decaying
     assert config.warmup == 0
@@ -71,21 +73,21 @@ def test_a_single_epoch_has_a_constant_rate_and_no_warm_up(configure, code):
     assert config.early_code_gradient == 1
 
 
-def network_of(code):
+def network_of(code_kind):
     network = make_network()
-    if not isinstance(code, VariationalCode):
+    if not isinstance(code_kind, VariationalCode):
         return network
     return replace(network, encoder=replace(network.encoder, log_variance=True))
 
 
 def test_the_kind_of_code_sets_its_part(configure):
-    config = configure(code=L1Code(weight=3.0))
+    config = configure(code_kind=L1Code(weight=3.0))
     assert config.term_weight == pytest.approx(3 / 6)
-    nested = configure(code=NestedCode())
+    nested = configure(code_kind=NestedCode())
     assert nested.early_code_gradient < 1
     assert nested.learning_rate > 3e-3
     variational = VariationalCode(1.0, 3)
-    config = configure(code=variational, network=network_of(variational))
+    config = configure(code_kind=variational, network=network_of(variational))
     assert config.warmup == 3
 
 
@@ -107,7 +109,7 @@ def test_held_out_rows_stop_training_if_they_are_to(
 
 
 def test_patience_starts_when_the_kind_of_code_says(configure):
-    config = configure(Regime(stop_early=True), code=NestedCode(), max_iter=100)
+    config = configure(Regime(stop_early=True), code_kind=NestedCode(), max_iter=100)
     assert 50 < config.stopping.start < 100
 
 
@@ -141,7 +143,7 @@ def test_few_rows_are_compared_at_shares_of_the_epochs():
 
 
 def test_few_rows_are_compared_after_the_warm_up():
-    plan = make_plan(max_iter=80, code=VariationalCode(1.0, warmup=20))
+    plan = make_plan(max_iter=80, code_kind=VariationalCode(1.0, warmup=20))
     assert snapshot_epochs(plan, n_rows=100) == (40, 80)
 
 
@@ -158,10 +160,10 @@ def test_scalar_parameters_share_one_graph(configure, trainings):
 def test_nested_codes_are_trained_in_larger_batches_by_a_wide_decoder(
     configure, trainings
 ):
-    configure(code=NestedCode(), batch_size=16)
+    configure(code_kind=NestedCode(), batch_size=16)
     ((key, *_),) = trainings
     assert key.batch_size == 32
-    assert key.network == NestedCode().trained_network(make_network())
+    assert key.network == NestedCode().network_to_train(make_network())
 
 
 def test_only_corrupted_rows_are_held_out_with_inputs_of_their_own(
@@ -179,7 +181,7 @@ def test_only_corrupted_rows_are_held_out_with_inputs_of_their_own(
 
 
 def reconstructed(task, weights):
-    (output,) = task.plan.code.reconstructions(task.plan.network, weights, task.Z)
+    (output,) = task.plan.code_kind.reconstructions(task.plan.network, weights, task.Z)
     return output
 
 
@@ -204,18 +206,18 @@ def test_training_of_a_plain_network_starts_at_random():
 
 
 @pytest.mark.usefixtures("trainings")
-@pytest.mark.parametrize("code", [PrincipalCode(), NestedCode()])
-def test_resumed_training_starts_where_the_previous_fit_ended(code):
+@pytest.mark.parametrize("code_kind", [PrincipalCode(), NestedCode()])
+def test_resumed_training_starts_where_the_previous_fit_ended(code_kind):
     """Also if mean and scale have changed."""
-    task = make_task(random_rows(), code=code)
+    task = make_task(random_rows(), code_kind=code_kind)
     (run,) = train_and_compare(task, task.all_rows, Regime())
     previous = network_result(task, run.trained, run.comparison)
-    moved = make_task(random_rows() * 2 + 5, code=code)
+    moved = make_task(random_rows() * 2 + 5, code_kind=code_kind)
     resumed = train_network(moved, moved.all_rows, Regime(), previous)
-    network = code.trained_network(task.plan.network)
+    network = code_kind.network_to_train(task.plan.network)
     rows = moved.input_units.inverse()(task.X)
-    outputs = code.reconstructions(network, resumed.result.weights, rows)
-    expected = code.reconstructions(network, run.trained.result.weights, task.Z)
+    outputs = code_kind.reconstructions(network, resumed.result.weights, rows)
+    expected = code_kind.reconstructions(network, run.trained.result.weights, task.Z)
     for output, before in zip(outputs, expected, strict=True):
         np.testing.assert_allclose(
             moved.input_units(output), task.input_units(before), atol=1e-4

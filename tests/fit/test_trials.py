@@ -3,14 +3,14 @@ import pytest
 
 from skae._fit import trials
 from skae._fit.acceptance import HoldoutComparison
-from skae._fit.codes import Code, VariationalCode
+from skae._fit.code_kinds import CodeKind, VariationalCode
 from skae._fit.run import Run, Trained
-from skae._fit.trials import is_accepted, too_few_rows, trained_network, try_network
+from skae._fit.trials import is_kept, kept_network, too_few_rows, try_network
 from skae._network.description import Weights
 from skae._train.config import TrainingResult
 from tests.fit.plans import make_task, random_rows
 
-ALWAYS_KEPT = {"code": Code()}
+ALWAYS_KEPT = {"code_kind": CodeKind()}
 
 
 def made_up(n_rows, gain):
@@ -102,7 +102,7 @@ def test_best_snapshot_over_all_folds_is_chosen(trainings):
     trainings.gains = lambda n: [0.1, 0.1, 0.1 + 0.2 * (len(trainings) > 1), 0.2]
     trial = try_network(make_task(random_rows(300), max_iter=8))
     assert trial.n_epochs == 4  # the gain of the first fold alone is best at 8
-    assert trial.comparison.gain == pytest.approx(0.26)
+    assert trial.comparison.mean_gain == pytest.approx(0.26)
 
 
 def test_folds_end_early_if_every_snapshot_is_clearly_worse(trainings):
@@ -140,7 +140,7 @@ def test_interrupt_of_a_single_hold_out_leaves_its_network(trainings):
         (49, ALWAYS_KEPT, False),
         (49, {"early_stopping": False}, False),
         (49, {"pca_shortcut": False}, False),
-        (49, {"code": VariationalCode(beta=2.0, warmup=0)}, False),
+        (49, {"code_kind": VariationalCode(beta=2.0, warmup=0)}, False),
     ],
 )
 def test_fewer_than_50_rows_are_not_enough_to_choose(n_samples, parameters, expected):
@@ -152,7 +152,7 @@ def test_fewer_than_50_rows_are_not_enough_to_choose(n_samples, parameters, expe
 def test_network_that_is_worse_is_kept_only_if_it_must_be(trainings, gain, parameters):
     trainings.gains = lambda n: [gain] * n
     task = make_task(random_rows(300), **parameters)
-    assert is_accepted(task, try_network(task)) == (gain > 0 or parameters != {})
+    assert is_kept(task, try_network(task)) == (gain > 0 or parameters != {})
 
 
 def test_network_of_the_folds_is_trained_on_all_rows_up_to_the_best_snapshot(
@@ -163,7 +163,7 @@ def test_network_of_the_folds_is_trained_on_all_rows_up_to_the_best_snapshot(
     trial = try_network(task)
     for i, training in enumerate(trial.trainings):
         training.val_loss[:] = [i, 2 * i, 3 * i]
-    result = trained_network(task, trial)
+    result = kept_network(task, trial)
     assert len(result.history["loss"]) == trial.n_epochs == 2
     assert result.history["val_loss"] == [2, 4]
     assert result.reconstruction_error == trial.comparison.curve[-1]

@@ -1,7 +1,6 @@
 """Rows, and what several tests of training change or watch."""
 
 import logging
-from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def empty_cache(monkeypatch):
     """Empty the cache of compiled programs; return a function that empties it again."""
 
     def empty():
-        monkeypatch.setattr(program, "_idle_programs", OrderedDict())
+        monkeypatch.setattr(program, "_idle_programs", [])
 
     empty()
     return empty

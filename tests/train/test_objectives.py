@@ -23,10 +23,10 @@ from skae._network.numpy_interpreter import forward, forward_log_variance
 from skae._train.objectives import (
     Batch,
     EvidenceBound,
-    Halves,
     KLPenalty,
     L1Penalty,
     NestedReconstruction,
+    NetworkLayers,
     Reconstruction,
 )
 from skae._train.schedule import Scalars
@@ -37,13 +37,13 @@ N_ROWS, N_FEATURES, N_COMPONENTS = 8, 4, 3
 NETWORK = dense_network((N_FEATURES, 5, N_COMPONENTS), LINEAR_ENDS, shortcut=True)
 
 
-def halves_of(network, weights):
-    halves = Halves(
+def layers_of(network, weights):
+    layers = NetworkLayers(
         StackLayers(network.encoder, "encoder"), StackLayers(network.decoder, "decoder")
     )
-    for half, arrays in zip(halves, weights, strict=True):
+    for half, arrays in zip(layers, weights, strict=True):
         half.set_arrays(arrays)
-    return halves
+    return layers
 
 
 def make_scalars(**values):
@@ -78,8 +78,8 @@ def row_weights(rng):
 
 
 def terms_of(objective, network, weights, batch, **scalars):
-    halves = halves_of(network, weights)
-    return objective.terms(halves, batch, make_scalars(**scalars)).numpy()
+    layers = layers_of(network, weights)
+    return objective.terms(layers, batch, make_scalars(**scalars)).numpy()
 
 
 # --- Reconstruction ---
@@ -241,15 +241,15 @@ def test_group_without_rows_gets_the_mean_error_of_the_others(rng):
 
 def gradient_of_codes(early_code_gradient, X, row_weights):
     """Return the gradient of the term of all codes, by the bias of each code."""
-    halves = halves_of(NESTED, draw_weights(NESTED))
+    layers = layers_of(NESTED, draw_weights(NESTED))
     batch = make_batch(X, X, row_weights)
     objective = NestedReconstruction("squared_error", N_CODES)
-    bias = halves.encoder.variables[5].value
+    bias = layers.encoder.variables[5].value
     assert bias.shape == (N_CODES,)
     with tf.GradientTape() as tape:
         tape.watch(bias)
         terms = objective.terms(
-            halves, batch, make_scalars(early_code_gradient=early_code_gradient)
+            layers, batch, make_scalars(early_code_gradient=early_code_gradient)
         )
         term_of_all = terms[cut_groups(N_CODES).index(range(N_CODES, N_CODES + 1))]
     return tape.gradient(term_of_all, bias).numpy()

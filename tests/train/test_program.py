@@ -32,7 +32,7 @@ from tests.trainings import (
 
 def compiled_keys():
     """Return the keys of the programs that are idle."""
-    return [idle.key for idle in program._idle_programs.values()]
+    return [idle.key for idle in program._idle_programs]
 
 
 # --- Weights and losses ---

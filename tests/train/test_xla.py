@@ -37,7 +37,7 @@ def steps_compiled():
     """Return the numbers of steps in the groups of all idle programs."""
     return {
         n_steps
-        for compiled in program._idle_programs.values()
+        for compiled in program._idle_programs
         for n_steps in compiled._functions
     }
 

@@ -1,8 +1,9 @@
 """The kinds of code, one value class each.
 
-A kind of code knows how it starts, what it is trained with, where it is cut off and
-reconstructed from, and what its final units are. An estimator chooses it once; nothing
-else asks which kind it is. To add a kind, subclass `Code` and override what differs.
+A kind of code knows how codes start, what they are trained with, where they are cut off
+and reconstructed from, and what their final units are. An estimator chooses it once;
+nothing else asks which kind it is. To add one, subclass `CodeKind` and override what
+differs.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def _objectives() -> Any:
 
 
 @dataclass(frozen=True)
-class Code:
+class CodeKind:
     """Codes as the network gives them, and the base class of the other kinds.
 
     Their units are the network's own, PCA is never the result, and the whole code is
@@ -106,23 +107,23 @@ class Code:
     """
 
     @property
-    def is_linear(self) -> bool:
+    def needs_linear_encoder(self) -> bool:
         """Whether codes of this kind need an encoder with a linear output."""
         return False
 
     @property
     def may_be_pca(self) -> bool:
         """Whether PCA's codes are of this kind, so that PCA may be the result."""
-        return self.is_linear
+        return self.needs_linear_encoder
 
     # --- How it starts ---
 
-    def trained_network(self, network: Network) -> Network:
+    def network_to_train(self, network: Network) -> Network:
         """Return the network as it is trained."""
         return network
 
-    def trained_weights(self, network: Network, weights: Weights) -> Weights:
-        """Return the weights of `trained_network` that do what `weights` do."""
+    def weights_to_train(self, network: Network, weights: Weights) -> Weights:
+        """Return the weights of `network_to_train` that do what `weights` do."""
         return weights
 
     def pca_start(self, network: Network, axes: PrincipalAxes, seed: int) -> Weights:
@@ -139,7 +140,7 @@ class Code:
         """Return arrays of the trained decoder that `previous` keeps, if it does."""
         return None
 
-    def when_truncated(self) -> Code:
+    def when_truncated(self) -> CodeKind:
         """Return the kind of the first codes alone, which go on to be trained."""
         return self
 
@@ -213,7 +214,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class PrincipalCode(Code):
+class PrincipalCode(CodeKind):
     """Linear codes, rotated to their principal axes, centred, with PCA's signs.
 
     Attributes
@@ -225,7 +226,7 @@ class PrincipalCode(Code):
     whiten: bool = False
 
     @property
-    def is_linear(self) -> bool:
+    def needs_linear_encoder(self) -> bool:
         return True
 
     def resumed_map(self, previous: FitResult) -> Affine | None:
@@ -259,13 +260,13 @@ class NestedCode(PrincipalCode):
     They are centred and get PCA's signs, but they are not rotated.
     """
 
-    def when_truncated(self) -> Code:
+    def when_truncated(self) -> CodeKind:
         return PrincipalCode(self.whiten)
 
-    def trained_network(self, network: Network) -> Network:
+    def network_to_train(self, network: Network) -> Network:
         return nested_network(network)
 
-    def trained_weights(self, network: Network, weights: Weights) -> Weights:
+    def weights_to_train(self, network: Network, weights: Weights) -> Weights:
         return nested_weights(network, weights)
 
     def resumed_decoder(
@@ -276,7 +277,7 @@ class NestedCode(PrincipalCode):
         arrays = [array.astype(np.float64) for array in previous.nested.arrays]
         if units is None:
             return arrays
-        decoder = self.trained_network(network).decoder
+        decoder = self.network_to_train(network).decoder
         return fold_after(units.inverse(), decoder, decoder.split(arrays)).joined()
 
     def objective(self, plan: FitPlan) -> Objective:
@@ -317,7 +318,10 @@ class NestedCode(PrincipalCode):
     def fold(
         self, network: Network, weights: Weights, units: Units
     ) -> tuple[Weights, NestedDecoder | None]:
-        trained, n_components = self.trained_network(network), network.encoder.n_outputs
+        trained, n_components = (
+            self.network_to_train(network),
+            network.encoder.n_outputs,
+        )
         encoder, arrays = change_units(trained, weights, Units(units.inputs, None))
         _, decoder = decoder_at(trained.decoder, arrays, n_components, n_components)
         assert units.codes is not None
@@ -336,7 +340,7 @@ class NestedCode(PrincipalCode):
 
 
 @dataclass(frozen=True)
-class SparseCode(Code):
+class SparseCode(CodeKind):
     """Codes of which few are active in each row, with or without a penalty."""
 
     def pca_start(self, network: Network, axes: PrincipalAxes, seed: int) -> Weights:
@@ -392,7 +396,7 @@ class KLCode(PenalisedCode):
 
 
 @dataclass(frozen=True)
-class VariationalCode(Code):
+class VariationalCode(CodeKind):
     """Codes with a normal posterior, trained on the evidence lower bound.
 
     Attributes
@@ -410,7 +414,7 @@ class VariationalCode(Code):
         return variational_pca_start(network, axes, seed)
 
     @property
-    def is_linear(self) -> bool:
+    def needs_linear_encoder(self) -> bool:
         return True
 
     @property

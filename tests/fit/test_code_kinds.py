@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from skae._fit.code_units import TrainedCodes
-from skae._fit.codes import (
-    Code,
+from skae._fit.code_kinds import (
+    CodeKind,
     KLCode,
     L1Code,
     NestedCode,
@@ -14,6 +13,7 @@ from skae._fit.codes import (
     SparseCode,
     VariationalCode,
 )
+from skae._fit.code_units import TrainedCodes
 from skae._fit.pca import decompose
 from skae._fit.result import FitResult, NestedDecoder
 from skae._network.affine import Affine, Units
@@ -28,14 +28,14 @@ from tests.networks import draw_weights
 L1 = L1Code(weight=3.0)
 KL = KLCode(weight=3.0, target_rate=0.1)
 VARIATIONAL = VariationalCode(beta=0.5, warmup=4)
-KINDS = [Code(), PrincipalCode(), NestedCode(), SparseCode(), L1, KL, VARIATIONAL]
+KINDS = [CodeKind(), PrincipalCode(), NestedCode(), SparseCode(), L1, KL, VARIATIONAL]
 N_COMPONENTS = 4
 NETWORK = make_network(6, N_COMPONENTS)
 
 
 def nested_weights():
     """Return weights of nested codes whose decoder differs by level."""
-    return draw_weights(NestedCode().trained_network(NETWORK))
+    return draw_weights(NestedCode().network_to_train(NETWORK))
 
 
 def make_result(code_scale, nested=None):
@@ -46,9 +46,9 @@ def make_result(code_scale, nested=None):
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"),
+    ("code_kind", "expected"),
     [
-        (Code(), False),
+        (CodeKind(), False),
         (PrincipalCode(), True),
         (NestedCode(whiten=True), True),
         (SparseCode(), False),
@@ -58,34 +58,38 @@ def make_result(code_scale, nested=None):
         (VariationalCode(beta=1.5, warmup=0), False),
     ],
 )
-def test_pca_may_be_the_result_if_its_codes_are_of_the_kind(code, expected):
-    assert code.may_be_pca == expected
-    assert make_plan(code=code).may_return_pca == expected
+def test_pca_may_be_the_result_if_its_codes_are_of_the_kind(code_kind, expected):
+    assert code_kind.may_be_pca == expected
+    assert make_plan(code_kind=code_kind).may_return_pca == expected
 
 
-@pytest.mark.parametrize("code", KINDS)
-def test_linear_kinds_need_an_encoder_with_a_linear_output(code):
+@pytest.mark.parametrize("code_kind", KINDS)
+def test_linear_kinds_need_an_encoder_with_a_linear_output(code_kind):
     network = make_network(activations=Activations("gelu", "relu", "linear"))
-    if code.is_linear:
-        with pytest.raises(ValueError, match=f"{type(code).__name__}, needs a linear"):
-            make_plan(code=code, network=network)
+    if code_kind.needs_linear_encoder:
+        with pytest.raises(
+            ValueError, match=f"{type(code_kind).__name__}, needs a linear"
+        ):
+            make_plan(code_kind=code_kind, network=network)
     else:
-        assert make_plan(code=code, network=network).code is code
-    assert code.is_linear == isinstance(code, (PrincipalCode, VariationalCode))
+        assert make_plan(code_kind=code_kind, network=network).code_kind is code_kind
+    assert code_kind.needs_linear_encoder == isinstance(
+        code_kind, (PrincipalCode, VariationalCode)
+    )
 
 
 # --- Cuts ---
 
 
-@pytest.mark.parametrize("code", KINDS)
-def test_only_nested_codes_are_cut(code):
-    expected = [1, 2, 3, 4] if isinstance(code, NestedCode) else [4]
-    assert [*code.cuts(4)] == expected
+@pytest.mark.parametrize("code_kind", KINDS)
+def test_only_nested_codes_are_cut(code_kind):
+    expected = [1, 2, 3, 4] if isinstance(code_kind, NestedCode) else [4]
+    assert [*code_kind.cuts(4)] == expected
 
 
 def test_code_is_reconstructed_as_a_whole():
     X, weights = random_rows(), draw_weights(NETWORK)
-    (output,) = Code().reconstructions(NETWORK, weights, X)
+    (output,) = CodeKind().reconstructions(NETWORK, weights, X)
     codes = forward(NETWORK.encoder, weights.encoder, X)
     expected = forward(NETWORK.decoder, weights.decoder, codes)
     np.testing.assert_array_equal(output, expected)
@@ -93,7 +97,7 @@ def test_code_is_reconstructed_as_a_whole():
 
 def test_nested_codes_are_reconstructed_from_the_first_ones_at_each_cut():
     X, weights = random_rows(), nested_weights()
-    network = NestedCode().trained_network(NETWORK)
+    network = NestedCode().network_to_train(NETWORK)
     codes = forward(network.encoder, weights.encoder, X)
     outputs = NestedCode().reconstructions(network, weights, X)
     assert len(outputs) == N_COMPONENTS
@@ -117,9 +121,9 @@ def test_first_nested_codes_are_trained_further_as_principal_codes():
 
 
 @pytest.mark.parametrize(
-    ("code", "name"),
+    ("code_kind", "name"),
     [
-        (Code(), "Reconstruction"),
+        (CodeKind(), "Reconstruction"),
         (PrincipalCode(), "Reconstruction"),
         (SparseCode(), "Reconstruction"),
         (L1, "L1Penalty"),
@@ -129,20 +133,20 @@ def test_first_nested_codes_are_trained_further_as_principal_codes():
     ],
 )
 @pytest.mark.parametrize("loss", sorted(LOSSES))
-def test_objective_of_each_kind(code, name, loss):
-    objective = code.objective(make_plan(code=code, loss=loss))
+def test_objective_of_each_kind(code_kind, name, loss):
+    objective = code_kind.objective(make_plan(code_kind=code_kind, loss=loss))
     assert type(objective).__name__ == name
     assert objective.loss == loss
 
 
-@pytest.mark.parametrize("code", [L1, KL, VARIATIONAL])
-def test_term_is_weighted_against_the_error_summed_over_features(code):
+@pytest.mark.parametrize("code_kind", [L1, KL, VARIATIONAL])
+def test_term_is_weighted_against_the_error_summed_over_features(code_kind):
     few, many = (
-        code.training(make_plan(network=make_network(n_features)), n_rows=100)
+        code_kind.training(make_plan(network=make_network(n_features)), n_rows=100)
         for n_features in (6, 12)
     )
     assert few.term_weight == pytest.approx(2 * many.term_weight)
-    weight = code.beta if code is VARIATIONAL else code.weight
+    weight = code_kind.beta if code_kind is VARIATIONAL else code_kind.weight
     assert few.term_weight * 6 == pytest.approx(weight)
 
 
@@ -156,26 +160,30 @@ def test_patience_of_variational_codes_starts_after_the_warm_up():
 
 
 def test_nested_codes_of_few_rows_take_smaller_steps():
-    plan = make_plan(code=NestedCode(), batch_size=16, min_steps=4)
+    plan = make_plan(code_kind=NestedCode(), batch_size=16, min_steps=4)
     rates = [
-        plan.code.training(plan, n_rows).rate_factor for n_rows in (10, 64, 128, 1000)
+        plan.code_kind.training(plan, n_rows).rate_factor
+        for n_rows in (10, 64, 128, 1000)
     ]
     assert rates[0] == 1
     assert 1 < rates[1] < rates[2] == rates[3]
 
 
 def test_patience_of_nested_codes_starts_late():
-    code = NestedCode()
+    code_kind = NestedCode()
     starts = [
-        code.training(make_plan(max_iter=n), n_rows=100).patience_start for n in (8, 80)
+        code_kind.training(make_plan(max_iter=n), n_rows=100).patience_start
+        for n in (8, 80)
     ]
     assert 4 < starts[0] < 8
     assert starts[1] == 10 * starts[0]
 
 
-@pytest.mark.parametrize("code", [PrincipalCode(), L1])
-def test_smoothing_noise_shrinks_with_its_multiple_and_is_capped(code):
-    noises = [code.smoothing_noise(multiple, 0.25) for multiple in (0.05, 0.1, 2, 9)]
+@pytest.mark.parametrize("code_kind", [PrincipalCode(), L1])
+def test_smoothing_noise_shrinks_with_its_multiple_and_is_capped(code_kind):
+    noises = [
+        code_kind.smoothing_noise(multiple, 0.25) for multiple in (0.05, 0.1, 2, 9)
+    ]
     assert noises[1] == pytest.approx(2 * noises[0])
     assert noises[1] < noises[2] == noises[3]
 
@@ -185,9 +193,11 @@ def test_smoothing_noise_is_relative_to_the_error_of_pca():
     assert large == pytest.approx(2 * small)
 
 
-@pytest.mark.parametrize("code", [SparseCode(), L1, KL])
-def test_smoothing_noise_of_sparse_codes_ignores_the_error_of_pca(code):
-    assert code.smoothing_noise(0.1, 0.0) == code.smoothing_noise(0.1, 1.0) > 0
+@pytest.mark.parametrize("code_kind", [SparseCode(), L1, KL])
+def test_smoothing_noise_of_sparse_codes_ignores_the_error_of_pca(code_kind):
+    assert (
+        code_kind.smoothing_noise(0.1, 0.0) == code_kind.smoothing_noise(0.1, 1.0) > 0
+    )
 
 
 # --- Final units ---
@@ -199,10 +209,10 @@ def trained_codes(X, network):
     return codes, TrainedCodes(network.encoder, encoder, X)
 
 
-@pytest.mark.parametrize("code", [Code(), SparseCode(), L1, KL])
-def test_codes_of_other_kinds_stay_as_trained(code):
+@pytest.mark.parametrize("code_kind", [CodeKind(), SparseCode(), L1, KL])
+def test_codes_of_other_kinds_stay_as_trained(code_kind):
     _, trained = trained_codes(random_rows(), NETWORK)
-    units = code.final_units(trained, np.ones(N_COMPONENTS))
+    units = code_kind.final_units(trained, np.ones(N_COMPONENTS))
     assert units.map is units.scale is None
 
 
@@ -238,13 +248,13 @@ def test_variational_codes_follow_the_prior():
     np.testing.assert_allclose(total, 1)
 
 
-@pytest.mark.parametrize("code", [PrincipalCode(), NestedCode()])
-def test_blocks_keep_the_units_of_the_first_block(code):
-    first = code.block_units(np.array([2.0, 3.0]), None)
+@pytest.mark.parametrize("code_kind", [PrincipalCode(), NestedCode()])
+def test_blocks_keep_the_units_of_the_first_block(code_kind):
+    first = code_kind.block_units(np.array([2.0, 3.0]), None)
     np.testing.assert_array_equal(first.map.matrix, np.diag([2.0, 3.0]))
     np.testing.assert_array_equal(first.scale, [2, 3])
     previous = make_result(np.array([5.0, 6.0]))
-    later = code.block_units(np.array([2.0, 3.0]), previous)
+    later = code_kind.block_units(np.array([2.0, 3.0]), previous)
     np.testing.assert_array_equal(later.map.matrix, np.diag([5.0, 6.0]))
     np.testing.assert_array_equal(later.scale, [5, 6])
 
@@ -270,10 +280,10 @@ def test_nested_codes_resume_with_the_decoder_of_all_cuts():
     np.testing.assert_array_equal(resumed.shift, codes.shift)
 
 
-@pytest.mark.parametrize("code", [PrincipalCode(), NestedCode()])
-def test_resumed_codes_without_a_nested_decoder_have_none(code):
+@pytest.mark.parametrize("code_kind", [PrincipalCode(), NestedCode()])
+def test_resumed_codes_without_a_nested_decoder_have_none(code_kind):
     previous = make_result(np.ones(4), None)
-    assert code.resumed_decoder(NETWORK, previous, None) is None
+    assert code_kind.resumed_decoder(NETWORK, previous, None) is None
 
 
 def test_folded_nested_network_is_that_of_all_codes():
@@ -281,7 +291,7 @@ def test_folded_nested_network_is_that_of_all_codes():
     inputs = Affine(3.0, np.arange(6.0))
     codes = Affine(np.diag([1.0, -2.0, 3.0, 4.0]), np.ones(4))
     folded, nested = NestedCode().fold(NETWORK, weights, Units(inputs, codes))
-    network = NestedCode().trained_network(NETWORK)
+    network = NestedCode().network_to_train(NETWORK)
     *_, expected = NestedCode().reconstructions(network, weights, X)
     mapped = forward(NETWORK.encoder, folded.encoder, inputs(X))
     np.testing.assert_allclose(
