@@ -22,6 +22,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import skae
 from skae import ConvAE, DenoisingAE, DenseAE
+from skae._fit.rows import TrainingRows
 from tests.processes import run
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
@@ -41,6 +42,27 @@ def model(wine):
 
 
 # --- Input and output containers ---
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_rows_are_trained_on_row_by_row_in_memory(wine, method, monkeypatch):
+    """From the columns of a data frame, NumPy would copy all rows for each batch."""
+    orders = []
+
+    class Rows(TrainingRows):
+        def __init__(self, X, estimator):
+            orders.append(X.flags.c_contiguous)
+            super().__init__(X, estimator)
+
+    monkeypatch.setattr("skae._base.TrainingRows", Rows)
+    by_column = pd.DataFrame({str(i): column for i, column in enumerate(wine.T)})
+    models = [
+        getattr(DenseAE(2, **QUICK, early_stopping=False), method)(X)
+        for X in (wine, by_column)
+    ]
+    assert orders == [True, True]
+    codes = [model._encode(wine) for model in models]
+    np.testing.assert_array_equal(*codes)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -195,8 +195,11 @@ def test_signs_follow_the_strongest_feature(digits, fitted):
 
 def test_whitening_changes_the_codes_but_not_the_reconstruction(digits, fitted):
     whitened = DenseAE(4, whiten=True, random_state=0, max_iter=30).fit(digits)
-    codes = whitened.transform(digits)
+    codes, unscaled = whitened.transform(digits), fitted.transform(digits)
     np.testing.assert_allclose(np.cov(codes, rowvar=False), np.eye(4), atol=1e-4)
+    np.testing.assert_allclose(
+        codes, unscaled / unscaled.std(axis=0, ddof=1), atol=1e-6
+    )
     np.testing.assert_allclose(
         whitened.reconstruct(digits), fitted.reconstruct(digits), atol=1e-5
     )

@@ -234,7 +234,7 @@ class PrincipalCode(CodeKind):
 
     def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         moments = codes.moments()
-        units = principal_codes(moments, self._scale(pca_scale), self.whiten)
+        units = principal_codes(moments, pca_scale, self.whiten)
         return CodeUnits(units, moments.under(units).scale)
 
     def block_units(
@@ -312,7 +312,7 @@ class NestedCode(PrincipalCode):
 
     def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         moments = codes.moments()
-        units = centred_codes(moments, self._scale(pca_scale), self.whiten)
+        units = centred_codes(moments, pca_scale, self.whiten)
         return CodeUnits(units, moments.under(units).scale)
 
     def fold(

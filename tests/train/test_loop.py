@@ -265,16 +265,17 @@ def test_interrupt_of_the_first_epoch_is_passed_on(X, script):
         train_rows(X)
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
 def test_interrupt_by_a_handler_of_messages_keeps_the_epoch_that_is_reported(
-    X, script, at_epoch, caplog
+    X, script, at_epoch, caplog, epoch
 ):
     caplog.set_level("INFO", logger="skae")
-    at_epoch(2, interrupt)
+    at_epoch(epoch, interrupt)
     script([1.0, 0.9, 0.8])
     result = train_rows(X, n_held_out=10, verbose=True)
     assert result.interrupted
-    assert result.loss == result.val_loss == [1.0, 0.9]
-    assert epoch_of(result.weights) == 2
+    assert result.loss == result.val_loss == [1.0, 0.9][:epoch]
+    assert epoch_of(result.weights) == epoch
 
 
 def test_interrupted_fit_is_usable(digits, make_dense, at_epoch):
