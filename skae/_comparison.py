@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from skae._base import BaseAutoencoder
 from skae._dense import DenseAE
+from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,7 +119,8 @@ def compare_with_pca(
     scoring : str or callable, default=None
         Scoring of `estimator`, as in scikit-learn. `None` uses its own `score`.
     cv : int, cross-validation generator or iterable, default=3
-        Splits, as in scikit-learn; an int is a number of folds.
+        Splits, as in scikit-learn; an int is a number of folds, which keep equal rows
+        together.
 
     Returns
     -------
@@ -202,15 +204,25 @@ def _check_scorer(estimator: Any, scoring: Any, y: Any) -> Any:
 
 def _split(X: np.ndarray, y: Any, cv: Any, estimator: Any) -> list[_Split]:
     """Return the rows of each split."""
-    from sklearn.model_selection import check_cv
+    from sklearn.model_selection import (
+        GroupKFold,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        check_cv,
+    )
 
     if y is not None:
         y = np.asarray(y)
         check_consistent_length(X, y)
     splitter = check_cv(cv, y, classifier=estimator is None or is_classifier(estimator))
+    first_of_equal = first_of_equal_rows(X)
+    if first_of_equal is not None and isinstance(cv, Integral):
+        # A copy of a test row must not be trained on.
+        stratified = isinstance(splitter, StratifiedKFold)
+        splitter = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv))
     splits = [
         _Split(X[train], X[test], *[None if y is None else y[i] for i in (train, test)])
-        for train, test in splitter.split(X, y)
+        for train, test in splitter.split(X, y, first_of_equal)
     ]
     if not splits:
         raise ValueError(f"cv must have at least one split, got {cv!r}.")

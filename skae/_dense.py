@@ -162,6 +162,9 @@ class DenseAE(BaseDense):
         `validation_fraction` is held out from any number of rows. With `False`, the
         network is trained on all rows for `max_iter` epochs and always kept.
 
+        Equal rows are never divided between training and held-out rows: they count as
+        one row, of which the first copy is held out.
+
     validation_fraction : float, default=0.1
         Fraction of the rows to hold out, at least two rows. Not used if the rows are
         held out in folds.

@@ -116,6 +116,9 @@ class SparseAE(BaseDense):
         stop training and to keep the weights of the best epoch. With `False`, the
         network is trained on all rows for `max_iter` epochs.
 
+        Equal rows are never divided between training and held-out rows: they count as
+        one row, of which the first copy is held out.
+
     validation_fraction : float, default=0.1
         Fraction of the rows to hold out, at least two rows.
 

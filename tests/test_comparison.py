@@ -134,3 +134,25 @@ def test_comparing_all_components_does_not_change_the_results_for_fewer():
         all_components.autoencoder_errors[:2], few.autoencoder_errors
     )
     assert not all_components.used_network[2].any()
+
+
+@pytest.mark.parametrize("with_classes", [False, True])
+def test_copies_of_test_rows_are_not_trained_on(digits, classes, with_classes):
+    X, y = digits[:60], classes[:60] % 2
+    autoencoder = DenseAE(early_stopping=False, max_iter=1, hidden_layer_sizes=(4,))
+    fitted = []
+
+    class Recording(DenseAE):
+        def fit(self, X, y=None):
+            fitted.append({*map(tuple, X)})
+            return super().fit(X, y)
+
+    result = compare_with_pca(
+        np.repeat(X, 4, axis=0),
+        np.repeat(y, 4) if with_classes else None,
+        n_components=[2],
+        autoencoder=Recording(**autoencoder.get_params()),
+        cv=3,
+    )
+    assert result.pca_errors.shape == (1, 3)
+    assert [len(rows) for rows in fitted] == [40, 40, 40]

@@ -175,6 +175,23 @@ def test_an_epoch_of_few_rows_has_several_steps():
     assert model.reconstruction_error_ < 0.91 * model.pca_reconstruction_error_
 
 
+def test_copies_of_noise_do_not_pass_for_structure():
+    """A random hold-out would find a copy of each held-out row among the others."""
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(100, 20)), 9, axis=0)
+    model = DenseAE(5, hidden_layer_sizes=(32,), max_iter=30, random_state=0).fit(X)
+    assert not model.used_network_
+
+
+def test_copies_of_rows_do_not_hide_what_the_network_gains(digits):
+    X, X_test = train_test_split(digits, random_state=0)
+    bootstrap = X[np.random.default_rng(0).integers(len(X), size=2000)]
+    model = DenseAE(4, max_iter=30, random_state=0).fit(bootstrap)
+    assert model.used_network_
+    fresh = np.mean((X_test - model.reconstruct(X_test)) ** 2)
+    assert model.reconstruction_error_ == pytest.approx(fresh, rel=0.15)
+
+
 # --- Codes and units ---
 
 

@@ -8,7 +8,12 @@ from skae._fit.finalize import network_result_in, pca_result, pca_scale
 from skae._fit.n_components import fit_n_components
 from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
-from skae._fit.trials import is_kept, kept_network, too_few_rows, try_network
+from skae._fit.trials import (
+    is_kept,
+    kept_network,
+    pca_of_too_few_rows,
+    try_network,
+)
 from skae._utils.threads import one_blas_thread_if_small
 
 if TYPE_CHECKING:
@@ -33,8 +38,9 @@ def fit_network(
         task = FitTask(plan, rows)
         if plan.variance_target is not None:
             return fit_n_components(task, plan.variance_target)
-        if too_few_rows(task):
-            return pca_result(task)
+        untried = pca_of_too_few_rows(task)
+        if untried is not None:
+            return untried
         trial = try_network(task, previous)
         if not is_kept(task, trial):
             return pca_result(task, trial.comparison, trial.trainings)

@@ -19,7 +19,7 @@ from skae._fit.trials import (
     best,
     is_kept,
     kept_network,
-    too_few_rows,
+    pca_of_too_few_rows,
     trials_of_snapshots,
     try_network,
 )
@@ -114,8 +114,9 @@ def expected_after_refining(unexplained: np.ndarray) -> np.ndarray:
 
 def fit_n_components(task: FitTask, target: float | str) -> FitResult:
     """Train nested codes, choose how many to keep, and refine those."""
-    if too_few_rows(task):
-        return _pca_for(task, pca_result(task), target)
+    untried = pca_of_too_few_rows(task)
+    if untried is not None:
+        return _pca_for(task, untried, target)
     nested = try_network(task)
     if nested.was_interrupted:
         raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import numpy as np
 
 from skae._fit.pca import decompose
 from skae._utils.blocks import mean_and_variance
+from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from skae._fit.pca import Decomposition
@@ -52,6 +53,19 @@ class TrainingRows:
     def _pca(self) -> Decomposition:
         """The variances along the components, though not to the last digit."""
         return decompose(self.X, exact=False).keeping(0)
+
+    @cached_property
+    def first_of_equal(self) -> np.ndarray | None:
+        """Index of the first row that equals each row; `None` if all are different."""
+        return first_of_equal_rows(self.X)
+
+    def n_distinct(self, rows: np.ndarray | None = None) -> int:
+        """Return the number of different rows, among all or those at the indices."""
+        if self.first_of_equal is None:
+            return len(self.X if rows is None else rows)
+        return len(
+            np.unique(self.first_of_equal[slice(None) if rows is None else rows])
+        )
 
     def unexplained_by_pca(self, n_components: int) -> np.ndarray:
         """Return the share of the variance that the first components leave unexplained.

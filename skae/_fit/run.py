@@ -159,7 +159,9 @@ def _configuration(
     plan, smoothing_noise, stopping = task.plan, 0.0, None
     code_training = plan.code_kind.training(plan, len(task.X))
     if plan.pca_shortcut:
-        multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / len(split.train))
+        # Copies of a row teach nothing new.
+        n_distinct = task.rows.n_distinct(split.train)
+        multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / n_distinct)
         smoothing_noise = plan.code_kind.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
         stopping = EarlyStopping(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skae._fit.acceptance import HoldoutComparison, pooled
-from skae._fit.finalize import network_result
+from skae._fit.finalize import network_result, pca_result
 from skae._fit.result import mean_curve
 from skae._fit.run import (
     Regime,
@@ -17,6 +18,7 @@ from skae._fit.run import (
     train_network,
 )
 from skae._fit.splits import folds, hold_out
+from skae._utils.progress import logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,9 +66,25 @@ class Trial:
         return self.trainings[-1].interrupted
 
 
-def too_few_rows(task: FitTask) -> bool:
-    """Tell whether the result is PCA without a trial."""
-    return task.plan.may_return_pca and len(task.X) < _MIN_ROWS
+def pca_of_too_few_rows(task: FitTask) -> FitResult | None:
+    """Return PCA if the rows are too few for a trial, with a line that says so."""
+    n_distinct = task.rows.n_distinct()
+    if not task.plan.may_return_pca or n_distinct >= _MIN_ROWS:
+        return None
+    reason = (
+        f"fewer than {_MIN_ROWS} different rows cannot show that a network beats PCA, "
+        "so the estimator is PCA. With early_stopping=False the network is kept."
+    )
+    if len(task.X) >= _MIN_ROWS:
+        warnings.warn(
+            f"{task.plan.estimator} got {len(task.X)} rows, but only {n_distinct} of "
+            f"them are different: {reason}",
+            UserWarning,
+            stacklevel=2,
+        )
+    else:
+        logger.info("%s got %d rows: %s", task.plan.estimator, n_distinct, reason)
+    return pca_result(task)
 
 
 def is_kept(task: FitTask, trial: Trial) -> bool:
@@ -76,7 +94,8 @@ def is_kept(task: FitTask, trial: Trial) -> bool:
 
 def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     """Train, and compare with PCA on held-out rows, if any are held out."""
-    few = task.plan.may_return_pca and len(task.X) < _CROSS_VALIDATED_ROWS
+    n_distinct = task.rows.n_distinct()
+    few = task.plan.may_return_pca and n_distinct < _CROSS_VALIDATED_ROWS
     if few and previous is None:
         return _cross_validate(task)
     split = hold_out(task) if task.plan.early_stopping else task.all_rows

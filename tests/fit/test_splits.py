@@ -48,3 +48,23 @@ def test_held_out_rows_depend_on_their_seed_alone(choose):
     )
     np.testing.assert_array_equal(first, same)
     assert {*first} != {*other}
+
+
+@pytest.mark.parametrize("choose", [hold_out, lambda task: next(folds(task))])
+def test_equal_rows_stay_on_one_side_and_one_copy_is_held_out(choose):
+    distinct = random_rows(60)
+    X = distinct[np.random.default_rng(0).integers(60, size=300)]
+    split = choose(make_task(X))
+    trained_on, held_out = X[split.train], X[split.held_out]
+    assert not {*map(tuple, trained_on)} & {*map(tuple, held_out)}
+    assert len({*map(tuple, held_out)}) == len(held_out)
+    # All copies of the other rows are trained on.
+    n_unused = sum(len(X[(X == row).all(axis=1)]) for row in held_out)
+    assert len(split.train) == 300 - n_unused
+
+
+@pytest.mark.parametrize("choose", [hold_out, lambda task: next(folds(task))])
+def test_rows_that_follow_each_other_are_split_as_without_their_copies(choose):
+    X = random_rows(60)
+    once, thrice = (choose(make_task(rows)) for rows in (X, np.repeat(X, 3, axis=0)))
+    np.testing.assert_array_equal(thrice.held_out, once.held_out * 3)

@@ -5,7 +5,7 @@ from skae._fit import trials
 from skae._fit.acceptance import HoldoutComparison
 from skae._fit.code_kinds import CodeKind, VariationalCode
 from skae._fit.run import Run, Trained
-from skae._fit.trials import is_kept, kept_network, too_few_rows, try_network
+from skae._fit.trials import is_kept, kept_network, pca_of_too_few_rows, try_network
 from skae._network.description import Weights
 from skae._train.config import TrainingResult
 from tests.fit.plans import make_task, random_rows
@@ -144,7 +144,28 @@ def test_interrupt_of_a_single_hold_out_leaves_its_network(trainings):
     ],
 )
 def test_fewer_than_50_rows_are_not_enough_to_choose(n_samples, parameters, expected):
-    assert too_few_rows(make_task(random_rows(n_samples), **parameters)) == expected
+    result = pca_of_too_few_rows(make_task(random_rows(n_samples), **parameters))
+    assert (result is not None) == expected
+    assert result is None or not result.used_network
+
+
+def test_few_rows_are_reported(caplog):
+    caplog.set_level("INFO", logger="skae")
+    pca_of_too_few_rows(make_task(random_rows(49)))
+    assert "DenseAE got 49 rows: fewer than 50 different rows" in caplog.text
+
+
+def test_copies_of_few_rows_are_few_and_the_user_is_warned():
+    X = np.repeat(random_rows(49), 10, axis=0)
+    with pytest.warns(UserWarning, match="got 490 rows, but only 49 of them are diff"):
+        assert not pca_of_too_few_rows(make_task(X)).used_network
+    assert pca_of_too_few_rows(make_task(np.repeat(random_rows(50), 2, axis=0))) is None
+
+
+def test_copies_of_rows_are_cross_validated_as_the_rows_are(trainings):
+    trainings.gains = [1.0] * 5
+    trial = try_network(make_task(np.repeat(random_rows(300), 10, axis=0)))
+    assert len(trial.runs) == 5
 
 
 @pytest.mark.parametrize("gain", [-0.5, 0.5])

@@ -1,0 +1,77 @@
+"""Finds rows that are equal to earlier ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skae._utils.blocks import row_slices
+
+# Most rows differ in a few columns already; only the others are hashed as a whole.
+_N_COLUMNS = 8
+
+# An odd number with random bits (Steele, Lea & Flood, 2014, "Fast splittable
+# pseudorandom number generators").
+_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
+
+
+def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
+    """Return for each row the index of the first row that equals it.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows of finite floats, contiguous in memory.
+
+    Returns
+    -------
+    first : ndarray of int, of shape (n_samples,), or None
+        `None` if all rows are different.
+    """
+    step = -(-X.shape[1] // _N_COLUMNS)
+    candidates = _repeated(_hashes(X[:, ::step]))
+    if step > 1 and len(candidates):
+        candidates = candidates[_repeated(_hashes(X, candidates))]
+    if not len(candidates):
+        return None
+    first = np.arange(len(X))
+    hashes = _hashes(X, candidates)
+    order = np.argsort(hashes, kind="stable")
+    starts = np.flatnonzero(np.diff(hashes[order], prepend=hashes[order[0]] + 1))
+    lengths = np.diff(starts, append=len(order))
+    rows, leaders = candidates[order], candidates[order[np.repeat(starts, lengths)]]
+    for block in row_slices(len(rows), X.shape[1]):
+        # Different rows may share a hash, though they hardly ever do.
+        equal = (X[rows[block]] == X[leaders[block]]).all(axis=1)
+        first[rows[block][equal]] = leaders[block][equal]
+    return first if (first != np.arange(len(X))).any() else None
+
+
+def _repeated(hashes: np.ndarray) -> np.ndarray:
+    """Return the indices of the hashes that occur more than once."""
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[inverse] > 1)
+
+
+def _hashes(X: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return a hash of each row, or of those at the given indices."""
+    n_rows = len(X) if rows is None else len(rows)
+    hashes = np.empty(n_rows, np.uint64)
+    for block in row_slices(n_rows, X.shape[1]):
+        values = X[block if rows is None else rows[block]]
+        # The sum turns -0.0 into 0.0, which equals it.
+        bits = np.ascontiguousarray(values + values.dtype.type(0.0))
+        words = bits.view(np.uint32).astype(np.uint64)
+        hashes[block] = _combine(words)
+    return hashes
+
+
+def _combine(words: np.ndarray) -> np.ndarray:
+    """Return one number for each row of words, by a sum of mixed products."""
+    columns = np.arange(1, words.shape[1] + 1, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        mixed = (words + columns) * _MULTIPLIER
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= 2 * columns + np.uint64(1)
+        mixed ^= mixed >> np.uint64(32)
+        combined: np.ndarray = mixed.sum(axis=1, dtype=np.uint64)
+    return combined
