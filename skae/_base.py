@@ -303,7 +303,7 @@ class BaseAutoencoder(
     # --- The contract with scikit-learn, and the saved format ---
 
     def __getstate__(self) -> dict[str, Any]:
-        return to_saved(super().__getstate__())
+        return to_saved(type(self), super().__getstate__())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(from_saved(type(self), state))

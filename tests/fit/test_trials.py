@@ -163,7 +163,6 @@ def test_copies_of_few_rows_are_few_and_the_user_is_warned():
 
 
 def test_copies_of_rows_are_cross_validated_as_the_rows_are(trainings):
-    trainings.gains = [1.0] * 5
     trial = try_network(make_task(np.repeat(random_rows(300), 10, axis=0)))
     assert len(trial.runs) == 5
 
