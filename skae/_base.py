@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from contextlib import contextmanager
 from enum import Enum, auto
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -22,13 +21,18 @@ from skae._fit.fit import fit_network, update_network
 from skae._fit.plan import FitPlan
 from skae._fit.result import FitResult
 from skae._fit.rows import TrainingRows
-from skae._network.description import ACTIVATIONS, Network, Weights
-from skae._network.losses import LOSSES
+from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
+from skae._parameters import (
+    CONSTRAINTS,
+    check_linear_code,
+    check_range,
+    resolved_batch_size,
+)
 from skae._persistence import from_saved, to_saved
 from skae._scoring import ScoreMixin, as_dense
 from skae._train.corruption import NO_CORRUPTION, Corruption
-from skae._utils.compat import Interval, StrOptions, _fit_context
+from skae._utils.compat import _fit_context
 from skae._utils.parameters import check_integers, draw_seeds
 from skae._utils.progress import show_progress
 
@@ -48,6 +52,20 @@ _OPTIONAL_ATTRIBUTES = (
     "reconstruction_curve_",
     "pca_reconstruction_curve_",
 )
+
+
+# Attributes of PCA that autoencoders lack, and what to read in their place.
+_INSTEAD = {
+    "components_": (
+        "its codes are not along directions. To see what a code stands for, decode "
+        "codes that differ in it, with inverse_transform."
+    ),
+    "explained_variance_ratio_": (
+        "the codes of its network do not add up to what they explain. Read "
+        "reconstruction_error_ and pca_reconstruction_error_, call score(X), or fit "
+        "DenseAE(ordered=True), which has the share that each code adds."
+    ),
+}
 
 
 class Start(Enum):
@@ -73,33 +91,7 @@ class BaseAutoencoder(
     of arrays and plain data do it, in the subpackages.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "hidden_layer_sizes": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "output_activation": [StrOptions(set(ACTIVATIONS))],
-        "pca_shortcut": ["boolean"],
-        "loss": [StrOptions(set(LOSSES))],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, 1, closed="left")],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     n_components: Any
     hidden_layer_sizes: Any
@@ -302,6 +294,21 @@ class BaseAutoencoder(
 
     # --- The contract with scikit-learn, and the saved format ---
 
+    if not TYPE_CHECKING:  # or type checkers would take any attribute to exist
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what to read in place of an attribute that PCA has."""
+            kind = type(self).__name__
+            if name in _INSTEAD and self.__sklearn_is_fitted__():
+                raise AttributeError(
+                    f"This {kind} has no {name!r}: {_INSTEAD[name]}",
+                    name=name,
+                    obj=self,
+                )
+            raise AttributeError(
+                f"{kind!r} object has no attribute {name!r}", name=name, obj=self
+            )
+
     def __getstate__(self) -> dict[str, Any]:
         return to_saved(type(self), super().__getstate__())
 
@@ -309,7 +316,7 @@ class BaseAutoencoder(
         super().__setstate__(from_saved(type(self), state))
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_components_")
+        return "n_components_" in self.__dict__
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -362,8 +369,8 @@ class BaseAutoencoder(
         """Check what depends on the data, and collect everything that a fit needs."""
         if self.verbose:
             show_progress()
-        self._check_range(rows.X)
-        is_auto = isinstance(self.batch_size, str)
+        if self.loss == "binary_crossentropy":
+            check_range(type(self).__name__, self.output_activation, rows.X)
         corruption, noise_level = self._corruption()
         pca_shortcut = self._starts_at_pca()
         code_kind = self._code_kind(start)
@@ -374,8 +381,10 @@ class BaseAutoencoder(
             variance_target=self._variance_target(start),
             network=self._describe_network(rows.X.shape[1], n_components),
             loss=self.loss,
-            batch_size=self._auto_batch_size if is_auto else int(self.batch_size),
-            min_steps=self._auto_min_steps if is_auto else 1,
+            batch_size=resolved_batch_size(
+                self.batch_size, self._auto_batch_size, len(rows.X)
+            ),
+            min_steps=self._auto_min_steps if self.batch_size == "auto" else 1,
             pca_shortcut=pca_shortcut,
             early_stopping=bool(self.early_stopping),
             validation_fraction=float(self.validation_fraction),
@@ -401,32 +410,9 @@ class BaseAutoencoder(
             "'auto', ",
         )
 
-    def _check_range(self, X: np.ndarray) -> None:
-        if self.loss != "binary_crossentropy":
-            return
-        subject = f"{type(self).__name__} with loss='binary_crossentropy'"
-        if self.output_activation != "sigmoid":
-            raise ValueError(
-                f"{subject} needs output_activation='sigmoid', got output_activation="
-                f"{self.output_activation!r}. Set it, or use loss='squared_error'."
-            )
-        low, high = X.min(), X.max()
-        # Scaling to the range may exceed it by rounding.
-        rounding = 4 * np.finfo(X.dtype).eps
-        if low < -rounding or high > 1 + rounding:
-            raise ValueError(
-                f"{subject} needs X in [0, 1], got values from {low:g} to {high:g}. "
-                "Scale X (for instance with MinMaxScaler) or use loss='squared_error'."
-            )
-
     def _check_linear_code(self, parameter: str) -> None:
         """Raise ValueError if codes are not linear, as the `parameter` needs them."""
-        if self.code_activation != "linear":
-            raise ValueError(
-                f"{type(self).__name__} with {parameter} needs code_activation="
-                f"'linear', got code_activation={self.code_activation!r}. Change one "
-                "of them."
-            )
+        check_linear_code(type(self).__name__, parameter, self.code_activation)
 
     # --- From a result to the fitted state, and back ---
 

@@ -10,7 +10,7 @@ from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scipy.sparse import csr_array
 
@@ -121,9 +121,12 @@ def _row_norms(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndar
     return by_blocks(X, norms)
 
 
+def dense_blocks(X: Rows) -> Iterator[np.ndarray]:
+    """Yield the rows block by block, as dense arrays."""
+    for rows in gen_batches(X.shape[0], _BLOCK_ROWS):
+        yield as_dense(X[rows])
+
+
 def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return one number for each row, computed block by block to bound the memory."""
-    values = np.empty(X.shape[0])
-    for rows in gen_batches(X.shape[0], _BLOCK_ROWS):
-        values[rows] = function(as_dense(X[rows]))
-    return values
+    return np.concatenate([function(block) for block in dense_blocks(X)])

@@ -10,6 +10,7 @@ import numpy as np
 from skae._dense import BaseDense
 from skae._fit.code_kinds import CodeKind, KLCode, L1Code, SparseCode
 from skae._network.description import ACTIVATIONS, Network
+from skae._scoring import dense_blocks
 from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -303,7 +304,11 @@ class SparseAE(BaseDense):
         return KLCode(float(weight), self._target_rate())
 
     def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
-        codes = self._encode(X)
         threshold = _MIN_ACTIVE_SIGMOID if self.sparsity == "kl" else 0.0
-        self.mean_activation_ = codes.mean(axis=0)
-        self.active_share_ = (np.abs(codes) > threshold).mean(axis=0)
+        total, n_active = np.zeros((2, self.n_components_))
+        for block in dense_blocks(X):
+            codes = self._encode(block)
+            total += codes.sum(axis=0, dtype=np.float64)
+            n_active += (np.abs(codes) > threshold).sum(axis=0)
+        self.mean_activation_ = (total / len(X)).astype(X.dtype)
+        self.active_share_ = n_active / len(X)

@@ -14,7 +14,7 @@ from skae._dense import BaseDense
 from skae._fit.code_kinds import CodeKind, VariationalCode
 from skae._network.losses import binary_crossentropy, clip_log_variance, kl_to_prior
 from skae._network.numpy_interpreter import forward, forward_log_variance
-from skae._scoring import Rows, by_blocks
+from skae._scoring import Rows, by_blocks, dense_blocks
 from skae._utils.compat import Interval, StrOptions
 from skae._utils.parameters import as_generator
 
@@ -399,14 +399,23 @@ class VAETransformer(BaseDense):
         return forward(stack, arrays, X), clip_log_variance(np, log_variance)
 
     def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
-        mean, log_variance = self._posterior(X)
-        self.kl_divergence_ = kl_to_prior(np, mean, log_variance).mean(axis=0)
-        self.active_units_ = mean.var(axis=0) > _SMALLEST_ACTIVE_VARIANCE
+        rng = as_generator(seed)
+        divergence, total, squares = np.zeros((3, self.n_components_))
+        error = 0.0
+        for block in dense_blocks(X):
+            mean, log_variance = self._posterior(block)
+            divergence += kl_to_prior(np, mean, log_variance).sum(axis=0)
+            total += mean.sum(axis=0, dtype=np.float64)
+            squares += np.square(mean, dtype=np.float64).sum(axis=0)
+            output = self._decode(_draw(mean, log_variance, rng))
+            error += np.square(block - output).sum(dtype=np.float64)
+        variance = squares / len(X) - (total / len(X)) ** 2
+        self.kl_divergence_ = (divergence / len(X)).astype(X.dtype)
+        self.active_units_ = variance > _SMALLEST_ACTIVE_VARIANCE
         self.__dict__.pop("noise_variance_", None)
         if self.loss == "squared_error":
-            codes = _draw(mean, log_variance, as_generator(seed))
-            error = np.mean((X - self._decode(codes)) ** 2, dtype=np.float64)
-            self.noise_variance_ = max(float(error), np.finfo(X.dtype).tiny)
+            smallest = np.finfo(X.dtype).tiny
+            self.noise_variance_ = max(float(error) / X.size, float(smallest))
 
 
 def _draw(mean: np.ndarray, log_variance: np.ndarray, rng: Any) -> np.ndarray:

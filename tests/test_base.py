@@ -175,6 +175,41 @@ def test_unusual_row_has_a_low_score(digits):
     assert model.score_samples(unusual) < np.quantile(model.score_samples(digits), 0.02)
 
 
+# --- Attributes of PCA ---
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("components_", "inverse_transform"),
+        ("explained_variance_ratio_", "reconstruction_error_.*ordered=True"),
+    ],
+)
+def test_attributes_that_only_pca_has_are_refused_with_advice(model, name, advice):
+    assert not hasattr(model, name)
+    with pytest.raises(AttributeError, match=f"This DenseAE has no '{name}'.*{advice}"):
+        getattr(model, name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'$"):
+        getattr(DenseAE(), name)
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
+        model.nothing  # noqa: B018
+
+
+def test_pca_as_the_result_is_logged(caplog):
+    caplog.set_level("INFO", logger="skae")
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    assert not DenseAE(2, **QUICK).fit(X).used_network_
+    assert "DenseAE: on held-out rows the network is not better" in caplog.text
+
+
+def test_far_larger_batches_than_rows_change_nothing(wine):
+    large, larger = (
+        DenseAE(2, **QUICK, early_stopping=False, batch_size=size).fit(wine)
+        for size in (1024, 10**9)
+    )
+    np.testing.assert_array_equal(larger.transform(wine), large.transform(wine))
+
+
 # --- Continuing from a fit ---
 
 

@@ -120,3 +120,14 @@ def test_penalty_is_part_of_the_loss(halves):
 def test_contradictory_parameters_are_refused(digits, parameters, message):
     with pytest.raises(ValueError, match=message):
         SparseAE(4, **parameters).fit(digits)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_statistics_are_those_of_all_codes(digits, dtype):
+    """They are summed block by block."""
+    X = np.tile(digits, (2, 1)).astype(dtype)
+    model = SparseAE(8, max_iter=1, early_stopping=False, random_state=0).fit(X)
+    codes = model.transform(X)
+    assert model.mean_activation_.dtype == dtype
+    np.testing.assert_allclose(model.mean_activation_, codes.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(model.active_share_, (codes != 0).mean(axis=0))

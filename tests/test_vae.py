@@ -192,3 +192,14 @@ def test_network_may_be_accepted_by_cross_validation():
 def test_number_of_samples_is_checked(fitted):
     with pytest.raises(ValueError, match="n_samples"):
         fitted.sample(0)
+
+
+def test_statistics_are_those_of_all_rows(digits):
+    """They are summed block by block."""
+    X = np.tile(digits, (2, 1)).astype(np.float32)
+    model = VAETransformer(3, max_iter=1, early_stopping=False, random_state=0).fit(X)
+    mean, _ = model.posterior(X)
+    assert model.kl_divergence_.dtype == np.float32
+    np.testing.assert_array_equal(model.active_units_, mean.var(axis=0) > 0.01)
+    error = np.mean((X - model.reconstruct(X)) ** 2)
+    assert error < model.noise_variance_ < 2 * error

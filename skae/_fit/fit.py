@@ -14,6 +14,7 @@ from skae._fit.trials import (
     pca_of_too_few_rows,
     try_network,
 )
+from skae._utils.progress import logger
 from skae._utils.threads import one_blas_thread_if_small
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def fit_network(
             return untried
         trial = try_network(task, previous)
         if not is_kept(task, trial):
+            logger.info(
+                "%s: on held-out rows the network is not better than PCA by more than "
+                "two standard errors, so the estimator is PCA.",
+                plan.estimator,
+            )
             return pca_result(task, trial.comparison, trial.trainings)
         return kept_network(task, trial)
 
