@@ -206,7 +206,7 @@ def update(digest, value):
 def digest_of(model, X):
     digest = hashlib.sha256()
     state = model.__getstate__()
-    update(digest, {key: state[key] for key in state if not key.endswith("version")})
+    update(digest, {key: state[key] for key in state if not key.startswith("_skae_")})
     codes = model.transform(X[:500])
     update(digest, [codes, model.inverse_transform(codes), model.score_samples(X[:5])])
     return digest.hexdigest()

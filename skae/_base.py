@@ -16,6 +16,12 @@ from sklearn.base import (
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._constraints import (
+    CONSTRAINTS,
+    check_linear_code,
+    check_range,
+    resolved_batch_size,
+)
 from skae._exports import ExportMixin
 from skae._fit.fit import fit_network, update_network
 from skae._fit.plan import FitPlan
@@ -23,12 +29,6 @@ from skae._fit.result import FitResult
 from skae._fit.rows import TrainingRows
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
-from skae._parameters import (
-    CONSTRAINTS,
-    check_linear_code,
-    check_range,
-    resolved_batch_size,
-)
 from skae._persistence import from_saved, to_saved
 from skae._scoring import ScoreMixin, as_dense
 from skae._train.corruption import NO_CORRUPTION, Corruption

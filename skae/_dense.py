@@ -28,14 +28,11 @@ class BaseDense(BaseAutoencoder):
     """Base class of the fully connected autoencoders, with their network."""
 
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
+        code_activation = self._resolved_code_activation()
         sizes = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
         return dense_network(
             (n_features, *sizes, int(n_components)),
-            Activations(
-                self.activation,
-                self._resolved_code_activation(),
-                self.output_activation,
-            ),
+            Activations(self.activation, code_activation, self.output_activation),
             bool(self.pca_shortcut),
         )
 

@@ -59,14 +59,6 @@ class TrainingRows:
         """Index of the first row that equals each row; `None` if all are different."""
         return first_of_equal_rows(self.X)
 
-    def n_distinct(self, rows: np.ndarray | None = None) -> int:
-        """Return the number of different rows, among all or those at the indices."""
-        if self.first_of_equal is None:
-            return len(self.X if rows is None else rows)
-        return len(
-            np.unique(self.first_of_equal[slice(None) if rows is None else rows])
-        )
-
     def unexplained_by_pca(self, n_components: int) -> np.ndarray:
         """Return the share of the variance that the first components leave unexplained.
 

@@ -159,9 +159,7 @@ def _configuration(
     plan, smoothing_noise, stopping = task.plan, 0.0, None
     code_training = plan.code_kind.training(plan, len(task.X))
     if plan.pca_shortcut:
-        # Copies of a row teach nothing new.
-        n_distinct = task.rows.n_distinct(split.train)
-        multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / n_distinct)
+        multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / task.count_distinct(split))
         smoothing_noise = plan.code_kind.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
         stopping = EarlyStopping(

@@ -67,6 +67,8 @@ class FitTask:
         same, as they must be with a nonlinear output.
     all_rows : Split
         The split that holds out nothing.
+    n_distinct : int
+        Number of different rows.
     """
 
     def __init__(
@@ -79,13 +81,14 @@ class FitTask:
         self.rows = rows
         self.X = rows.X
         self.mean, self.scale = units or rows.mean_and_scale
+        indices = np.arange(len(self.X), dtype=np.int32)
+        self.all_rows = Split(indices, indices[:0])
+        self.n_distinct = self.count_distinct(self.all_rows)
         self.input_units = self._input_units()
         to_training = self.input_units and self.input_units.inverse()
         self.Z: RowSource = MappedRows(self.X, to_training)
         if self.X.size <= _FEW_VALUES:
             self.Z = self.Z[:]
-        indices = np.arange(len(self.X), dtype=np.int32)
-        self.all_rows = Split(indices, indices[:0])
         self._pca: dict[Split, Decomposition] = {}
 
     def _input_units(self) -> Affine | None:
@@ -104,6 +107,11 @@ class FitTask:
         task = copy(self)
         task.plan = plan
         return task
+
+    def count_distinct(self, split: Split) -> int:
+        """Return the number of different rows to train on: copies add nothing new."""
+        first = self.rows.first_of_equal
+        return len(split.train) if first is None else len(np.unique(first[split.train]))
 
     def axes(self, split: Split) -> PrincipalAxes:
         """Return PCA of the rows to train on, in the units of training."""

@@ -68,7 +68,7 @@ class Trial:
 
 def pca_of_too_few_rows(task: FitTask) -> FitResult | None:
     """Return PCA if the rows are too few for a trial, with a line that says so."""
-    n_distinct = task.rows.n_distinct()
+    n_distinct = task.n_distinct
     if not task.plan.may_return_pca or n_distinct >= _MIN_ROWS:
         return None
     reason = (
@@ -94,8 +94,7 @@ def is_kept(task: FitTask, trial: Trial) -> bool:
 
 def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     """Train, and compare with PCA on held-out rows, if any are held out."""
-    n_distinct = task.rows.n_distinct()
-    few = task.plan.may_return_pca and n_distinct < _CROSS_VALIDATED_ROWS
+    few = task.plan.may_return_pca and task.n_distinct < _CROSS_VALIDATED_ROWS
     if few and previous is None:
         return _cross_validate(task)
     split = hold_out(task) if task.plan.early_stopping else task.all_rows

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from skae._utils.blocks import row_slices
-
 # Most rows differ in a few columns already; only the others are hashed as a whole.
 _N_COLUMNS = 8
+
+# Values that are looked at together.
+_BLOCK_SIZE = 2**16
 
 # An odd number with random bits (Steele, Lea & Flood, 2014, "Fast splittable
 # pseudorandom number generators").
@@ -39,7 +40,8 @@ def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
     starts = np.flatnonzero(np.diff(hashes[order], prepend=hashes[order[0]] + 1))
     lengths = np.diff(starts, append=len(order))
     rows, leaders = candidates[order], candidates[order[np.repeat(starts, lengths)]]
-    for block in row_slices(len(rows), X.shape[1]):
+    n_blocks = max(1, len(rows) * X.shape[1] // _BLOCK_SIZE)
+    for block in np.array_split(np.arange(len(rows)), n_blocks):
         # Different rows may share a hash, though they hardly ever do.
         equal = (X[rows[block]] == X[leaders[block]]).all(axis=1)
         first[rows[block][equal]] = leaders[block][equal]
@@ -54,15 +56,15 @@ def _repeated(hashes: np.ndarray) -> np.ndarray:
 
 def _hashes(X: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Return a hash of each row, or of those at the given indices."""
-    n_rows = len(X) if rows is None else len(rows)
-    hashes = np.empty(n_rows, np.uint64)
-    for block in row_slices(n_rows, X.shape[1]):
-        values = X[block if rows is None else rows[block]]
+    indices = np.arange(len(X)) if rows is None else rows
+    n_blocks = max(1, len(indices) * X.shape[1] // _BLOCK_SIZE)
+    hashes = []
+    for block in np.array_split(indices, n_blocks):
         # The sum turns -0.0 into 0.0, which equals it.
-        bits = np.ascontiguousarray(values + values.dtype.type(0.0))
-        words = bits.view(np.uint32).astype(np.uint64)
-        hashes[block] = _combine(words)
-    return hashes
+        values = X[block] + X.dtype.type(0.0)
+        words = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
+        hashes.append(_combine(words))
+    return np.concatenate(hashes)
 
 
 def _combine(words: np.ndarray) -> np.ndarray:
