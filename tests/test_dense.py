@@ -188,8 +188,14 @@ def test_copies_of_rows_do_not_hide_what_the_network_gains(digits):
     bootstrap = X[np.random.default_rng(0).integers(len(X), size=2000)]
     model = DenseAE(4, max_iter=30, random_state=0).fit(bootstrap)
     assert model.used_network_
-    fresh = np.mean((X_test - model.reconstruct(X_test)) ** 2)
-    assert model.reconstruction_error_ == pytest.approx(fresh, rel=0.15)
+    pca = exact_pca(4).fit(bootstrap)
+    fresh, of_pca = (
+        np.mean((X_test - each.inverse_transform(each.transform(X_test))) ** 2)
+        for each in (model, pca)
+    )
+    reported = model.reconstruction_error_ / model.pca_reconstruction_error_
+    assert fresh < 0.8 * of_pca
+    assert reported == pytest.approx(fresh / of_pca, rel=0.15)
 
 
 # --- Codes and units ---

@@ -75,7 +75,8 @@ def pca_of_too_few_rows(task: FitTask) -> FitResult | None:
         f"fewer than {_MIN_ROWS} different rows cannot show that a network beats PCA, "
         "so the estimator is PCA. With early_stopping=False the network is kept."
     )
-    if len(task.X) >= _MIN_ROWS:
+    # Of rows that are all the same there is nothing to warn.
+    if len(task.X) >= _MIN_ROWS and n_distinct > 1:
         warnings.warn(
             f"{task.plan.estimator} got {len(task.X)} rows, but only {n_distinct} of "
             f"them are different: {reason}",

@@ -160,6 +160,7 @@ def test_copies_of_few_rows_are_few_and_the_user_is_warned():
     with pytest.warns(UserWarning, match="got 490 rows, but only 49 of them are diff"):
         assert not pca_of_too_few_rows(make_task(X)).used_network
     assert pca_of_too_few_rows(make_task(np.repeat(random_rows(50), 2, axis=0))) is None
+    assert not pca_of_too_few_rows(make_task(np.ones((60, 6)))).used_network
 
 
 def test_copies_of_rows_are_cross_validated_as_the_rows_are(trainings):
