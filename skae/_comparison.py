@@ -190,11 +190,11 @@ def _check_numbers(n_components: Any) -> list[int]:
 
 def _check_scorer(estimator: Any, scoring: Any, y: Any) -> Any:
     """Return the scorer of the estimator, or `None` without an estimator."""
+    if estimator is None:
+        return None
     # Serving never compares, and so need not import this.
     from sklearn.metrics import check_scoring
 
-    if estimator is None:
-        return None
     if y is None:
         raise ValueError("estimator needs y to be fitted and scored, got y=None.")
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):

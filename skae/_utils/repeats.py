@@ -41,7 +41,7 @@ def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
     first = np.arange(len(X))
     hashes = _hashes(X, candidates)
     order = np.argsort(hashes, kind="stable")
-    starts = np.flatnonzero(np.diff(hashes[order], prepend=hashes[order[0]] + 1))
+    starts = np.flatnonzero(np.diff(hashes[order], prepend=~hashes[order[0]]))
     lengths = np.diff(starts, append=len(order))
     rows, leaders = candidates[order], candidates[order[np.repeat(starts, lengths)]]
     n_blocks = max(1, len(rows) * X.shape[1] // _BLOCK_SIZE)
