@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from contextlib import contextmanager
 from enum import Enum, auto
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -16,29 +16,32 @@ from sklearn.base import (
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._advice import INSTEAD, advice
 from skae._constraints import (
     CONSTRAINTS,
     check_linear_code,
     check_range,
+    check_reach,
     resolved_batch_size,
 )
 from skae._exports import ExportMixin
 from skae._fit.fit import fit_network, update_network
 from skae._fit.plan import FitPlan
+from skae._fit.report import log_outcome
 from skae._fit.result import FitResult
-from skae._fit.rows import TrainingRows
+from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
+from skae._holdout import holdout_request
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
 from skae._persistence import from_saved, to_saved
 from skae._scoring import ScoreMixin, as_dense
 from skae._train.corruption import NO_CORRUPTION, Corruption
+from skae._transaction import changed_on_success, snapshot
 from skae._utils.compat import _fit_context
 from skae._utils.parameters import check_integers, draw_seeds
 from skae._utils.progress import show_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from skae._fit.code_kinds import CodeKind
     from skae._fit.result import NestedDecoder
     from skae._network.description import Arrays
@@ -52,20 +55,6 @@ _OPTIONAL_ATTRIBUTES = (
     "reconstruction_curve_",
     "pca_reconstruction_curve_",
 )
-
-
-# Attributes of PCA that autoencoders lack, and what to read in their place.
-_INSTEAD = {
-    "components_": (
-        "its codes are not along directions. To see what a code stands for, decode "
-        "codes that differ in it, with inverse_transform."
-    ),
-    "explained_variance_ratio_": (
-        "the codes of its network do not add up to what they explain. Read "
-        "reconstruction_error_ and pca_reconstruction_error_, call score(X), or fit "
-        "DenseAE(ordered=True), which has the share that each code adds."
-    ),
-}
 
 
 class Start(Enum):
@@ -93,6 +82,10 @@ class BaseAutoencoder(
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
+    # The groups of a search by groups also belong to each fit in it. Other estimators
+    # of scikit-learn ask the user first, as they do for X_val.
+    __metadata_request__fit: ClassVar[dict[str, Any]] = {"groups": True}
+
     n_components: Any
     hidden_layer_sizes: Any
     activation: str
@@ -106,6 +99,7 @@ class BaseAutoencoder(
     max_iter: int
     early_stopping: bool
     validation_fraction: float
+    holdout: Any
     n_iter_no_change: int
     tol: float
     warm_start: bool
@@ -166,15 +160,28 @@ class BaseAutoencoder(
     # --- The public methods ---
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, groups: Any = None, X_val: Any = None
+    ) -> Self:
         """Fit the autoencoder to the rows of `X`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training rows, at least two. Sparse input is made dense.
-        y : Ignored
-            Present for API consistency.
+        y : array-like of shape (n_samples,), default=None
+            Ignored, but for a splitter given as `holdout` that uses it.
+        groups : array-like of shape (n_samples,), default=None
+            The group of each row, such as the subject that it was measured on. With
+            ``holdout="random"``, or with a splitter that uses groups, rows of a group
+            stay together: they are all trained on or all held out. At least two
+            groups. ``holdout="blocks"`` takes no notice of them.
+        X_val : {array-like, sparse matrix} of shape (n_held_out, n_features), \
+                default=None
+            The rows to hold out, in the place of a part of `X`; at least two, in the
+            units of `X`. All rows of `X` are then trained on. With
+            ``early_stopping=False`` the errors are measured on them, but nothing is
+            decided by them.
 
         Returns
         -------
@@ -184,18 +191,23 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If the parameters or `X` are invalid, or if the loss is not finite from the
-            start of training. A previous fit is then preserved.
+            If the parameters or the arguments are invalid, or if the loss is not finite
+            from the start of training. A previous fit is then preserved.
         """
-        with self._unchanged_on_failure():
-            rows = self._training_rows(X, reset=True, min_rows=2)
+        start = perf_counter()
+        with changed_on_success(self) as new:
+            dense = new._dense_rows(X, reset=True, min_rows=2)
+            holdout = new._holdout(dense, y, groups, X_val)
+            rows = TrainingRows(dense, type(self).__name__, holdout)
             fitted_before = self.warm_start and self.__sklearn_is_fitted__()
             resumed = fitted_before and self.used_network_
-            plan = self._plan(rows, Start.RESUMED if resumed else Start.FRESH)
+            plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
             previous = self._result_to_resume(plan) if resumed else None
             result = fit_network(plan, rows, previous)
-            self._set_result(result)
-            self._set_estimator_attributes(rows.X, plan.seeds.validation)
+            new._set_result(result)
+            new._set_estimator_attributes(dense, plan.seeds.validation)
+        if self.verbose:
+            log_outcome(plan, result, perf_counter() - start)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -204,7 +216,8 @@ class BaseAutoencoder(
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Train for one epoch on a block of rows.
 
-        No rows are held out, and `early_stopping` is ignored. The first block
+        No rows are held out, so `early_stopping` and `holdout` are ignored, and there
+        are neither groups nor validation rows to pass. The first block
         determines the mean, the scale and the PCA start, so it should be
         representative. If `n_components` is a float or "auto", the first block also
         determines the number of components, as the number that PCA needs. Later blocks
@@ -225,14 +238,14 @@ class BaseAutoencoder(
             The fitted estimator.
         """
         first = not self.__sklearn_is_fitted__()
-        with self._unchanged_on_failure():
-            min_rows = 2 if first else 1
-            rows = self._training_rows(X, reset=first, min_rows=min_rows)
-            plan = self._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
+        with changed_on_success(self) as new:
+            dense = new._dense_rows(X, reset=first, min_rows=2 if first else 1)
+            rows = TrainingRows(dense, type(self).__name__)
+            plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
             previous = None if first else self._result_to_resume(plan)
             result = update_network(plan, rows, previous)
-            self._set_result(result)
-            self._set_estimator_attributes(rows.X, plan.seeds.validation)
+            new._set_result(result)
+            new._set_estimator_attributes(dense, plan.seeds.validation)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -290,23 +303,20 @@ class BaseAutoencoder(
             Reconstructed rows, equal to ``inverse_transform(transform(X))``.
         """
         check_is_fitted(self)
-        return self._decode(self._encode(self._validate_rows(X)))
+        fitted = snapshot(self)
+        return fitted._decode(fitted._encode(fitted._validate_rows(X)))
 
     # --- The contract with scikit-learn, and the saved format ---
 
     if not TYPE_CHECKING:  # or type checkers would take any attribute to exist
 
         def __getattr__(self, name: str) -> Any:
-            """Say what to read in place of an attribute that PCA has."""
-            kind = type(self).__name__
-            if name in _INSTEAD and self.__sklearn_is_fitted__():
-                raise AttributeError(
-                    f"This {kind} has no {name!r}: {_INSTEAD[name]}",
-                    name=name,
-                    obj=self,
-                )
+            if name in INSTEAD and self.__sklearn_is_fitted__():
+                raise advice(self, name)
             raise AttributeError(
-                f"{kind!r} object has no attribute {name!r}", name=name, obj=self
+                f"{type(self).__name__!r} object has no attribute {name!r}",
+                name=name,
+                obj=self,
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -330,10 +340,27 @@ class BaseAutoencoder(
 
     # --- From parameters and rows to a plan ---
 
-    def _training_rows(self, X: Any, reset: bool, min_rows: int) -> TrainingRows:
+    def _dense_rows(self, X: Any, reset: bool, min_rows: int) -> np.ndarray:
         rows = as_dense(self._validate_rows(X, reset=reset, min_rows=min_rows))
         # From the columns of a data frame, NumPy would copy all rows for each batch.
-        return TrainingRows(np.ascontiguousarray(rows), type(self).__name__)
+        return np.ascontiguousarray(rows)
+
+    def _holdout(
+        self, X: np.ndarray, y: Any, groups: Any, X_val: Any
+    ) -> HoldoutRequest:
+        """Return how the rows belong together, and check what the user says of it."""
+        by_default = groups is None and self.holdout == "random"
+        if X_val is None and (by_default or not self.early_stopping):
+            return INDEPENDENT
+        name = type(self).__name__
+        if X_val is not None:
+            try:
+                X_val = self._dense_rows(X_val, reset=False, min_rows=1)
+            except ValueError as error:
+                raise ValueError(f"{name} cannot use X_val: {error}") from error
+            with np.errstate(over="ignore"):
+                X_val = X_val.astype(X.dtype, copy=False)
+        return holdout_request(name, self.holdout, X, y, groups, X_val)
 
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
         if not reset and self._needs_no_conversion(X):
@@ -359,7 +386,7 @@ class BaseAutoencoder(
             or X.ndim != 2
             or X.shape[0] == 0
             or X.shape[1] != self.n_features_in_
-            or hasattr(self, "feature_names_in_")
+            or "feature_names_in_" in vars(self)
         ):
             return False
         with np.errstate(all="ignore"):
@@ -369,14 +396,18 @@ class BaseAutoencoder(
         """Check what depends on the data, and collect everything that a fit needs."""
         if self.verbose:
             show_progress()
-        if self.loss == "binary_crossentropy":
-            check_range(type(self).__name__, self.output_activation, rows.X)
+        name, output_activation = type(self).__name__, self.output_activation
+        if output_activation != "linear" or self.loss == "binary_crossentropy":
+            check = check_range if self.loss == "binary_crossentropy" else check_reach
+            check(name, output_activation, rows.X, "X")
+            if rows.holdout.X_val is not None:
+                check(name, output_activation, rows.holdout.X_val, "X_val")
         corruption, noise_level = self._corruption()
         pca_shortcut = self._starts_at_pca()
         code_kind = self._code_kind(start)
         n_components = self._n_codes(rows, start)
         return FitPlan(
-            estimator=type(self).__name__,
+            estimator=name,
             code_kind=code_kind,
             variance_target=self._variance_target(start),
             network=self._describe_network(rows.X.shape[1], n_components),
@@ -470,17 +501,6 @@ class BaseAutoencoder(
 
     def _network_and_weights(self) -> tuple[Network, Weights]:
         return self._network, Weights(self._encoder_arrays, self._decoder_arrays)
-
-    @contextmanager
-    def _unchanged_on_failure(self) -> Iterator[None]:
-        """Restore all attributes if fitting fails."""
-        state = self.__dict__.copy()
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(state)
-            raise
 
     def _encode(self, X: Rows) -> np.ndarray:
         arrays = self._encoder_arrays

@@ -12,10 +12,14 @@ from sklearn.utils import check_array, check_consistent_length
 
 from skae._base import BaseAutoencoder
 from skae._dense import DenseAE
+from skae._fit.splits import folds_of_series, gap_of_series
+from skae._holdout import group_codes
 from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+_N_FOLDS_OF_SERIES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +86,14 @@ class _Split(NamedTuple):
     X_test: np.ndarray
     y: Any
     y_test: Any
+    groups: Any
 
 
 def compare_with_pca(
     X: Any,
     y: Any = None,
     *,
+    groups: Any = None,
     n_components: Sequence[int] = (1, 2, 4, 8, 16),
     autoencoder: Any = None,
     estimator: Any = None,
@@ -109,18 +115,25 @@ def compare_with_pca(
         PCA.
     y : array-like of shape (n_samples,), default=None
         Targets of `estimator`. If that is a classifier, they also stratify the splits.
+    groups : array-like of shape (n_samples,), default=None
+        The group of each row, such as the subject that it was measured on. Rows of a
+        group stay together in the splits, and in those within the autoencoder's fits.
+        Not used for the splits if `cv` is "blocks".
     n_components : sequence of int, default=(1, 2, 4, 8, 16)
         Numbers of components, at most as many as PCA of the training rows has.
     autoencoder : estimator, default=None
         Autoencoder of this package, with any parameters; `n_components` is overridden.
-        `None` is ``DenseAE(ordered=True)``.
+        `None` is ``DenseAE(ordered=True)``, and with ``cv="blocks"`` it has
+        ``holdout="blocks"``, too.
     estimator : estimator, default=None
         Classifier or regressor that is fitted to and scored on the codes of both.
     scoring : str or callable, default=None
         Scoring of `estimator`, as in scikit-learn. `None` uses its own `score`.
-    cv : int, cross-validation generator or iterable, default=3
-        Splits, as in scikit-learn; an int is a number of folds, which keep equal rows
-        together.
+    cv : int, "blocks", cross-validation generator or iterable, default=3
+        Splits, as in scikit-learn; see :ref:`held_out`. An int is a number of folds,
+        which keep groups together or, without groups, equal rows. "blocks" is for rows
+        in the order of time: three folds of consecutive rows, with a gap around the
+        held-out ones.
 
     Returns
     -------
@@ -154,14 +167,17 @@ def compare_with_pca(
     np.True_
     """
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-    autoencoder = DenseAE(ordered=True) if autoencoder is None else autoencoder
+    if autoencoder is None:
+        is_series = isinstance(cv, str) and cv == "blocks"
+        holdout = "blocks" if is_series else "random"
+        autoencoder = DenseAE(ordered=True, holdout=holdout)
     if not isinstance(autoencoder, BaseAutoencoder):
         raise TypeError(
             f"autoencoder must be an autoencoder of skae, got {autoencoder!r}."
         )
     numbers = _check_numbers(n_components)
     scorer = _check_scorer(estimator, scoring, y)
-    splits = _split(X, y, cv, estimator)
+    splits = _split(X, y, groups, cv, estimator)
     most = min(X.shape[1], *[len(split.X) for split in splits])
     if max(numbers) > most:
         raise ValueError(
@@ -202,8 +218,39 @@ def _check_scorer(estimator: Any, scoring: Any, y: Any) -> Any:
     return check_scoring(estimator, scoring)
 
 
-def _split(X: np.ndarray, y: Any, cv: Any, estimator: Any) -> list[_Split]:
+def _split(X: np.ndarray, y: Any, groups: Any, cv: Any, estimator: Any) -> list[_Split]:
     """Return the rows of each split."""
+    if y is not None:
+        y = np.asarray(y)
+        check_consistent_length(X, y)
+    if groups is not None:
+        group_codes("compare_with_pca", X, groups)
+        groups = np.asarray(groups)
+    splits = [
+        _Split(
+            X[train],
+            X[test],
+            None if y is None else y[train],
+            None if y is None else y[test],
+            None if groups is None else groups[train],
+        )
+        for train, test in _indices(X, y, groups, cv, estimator)
+    ]
+    if not splits:
+        raise ValueError(f"cv must have at least one split, got {cv!r}.")
+    return splits
+
+
+def _indices(
+    X: np.ndarray, y: Any, groups: Any, cv: Any, estimator: Any
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Return the indices of the training and test rows of each split."""
+    if isinstance(cv, str):
+        if cv != "blocks":
+            raise ValueError(f"cv must be 'blocks' if it is a str, got {cv!r}.")
+        gap = gap_of_series(*X.shape)
+        splits = folds_of_series(len(X), gap, _N_FOLDS_OF_SERIES)
+        return [(split.train, split.held_out) for split in splits]
     from sklearn.model_selection import (
         GroupKFold,
         StratifiedGroupKFold,
@@ -211,22 +258,20 @@ def _split(X: np.ndarray, y: Any, cv: Any, estimator: Any) -> list[_Split]:
         check_cv,
     )
 
-    if y is not None:
-        y = np.asarray(y)
-        check_consistent_length(X, y)
     splitter = check_cv(cv, y, classifier=estimator is None or is_classifier(estimator))
-    first_of_equal = first_of_equal_rows(X)
-    if first_of_equal is not None and isinstance(cv, Integral):
+    if isinstance(cv, Integral):
         # A copy of a test row must not be trained on.
-        stratified = isinstance(splitter, StratifiedKFold)
-        splitter = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv))
-    splits = [
-        _Split(X[train], X[test], *[None if y is None else y[i] for i in (train, test)])
-        for train, test in splitter.split(X, y, first_of_equal)
-    ]
-    if not splits:
-        raise ValueError(f"cv must have at least one split, got {cv!r}.")
-    return splits
+        groups = first_of_equal_rows(X) if groups is None else groups
+        if groups is not None:
+            n_groups = len(np.unique(groups))
+            if n_groups < int(cv):
+                raise ValueError(
+                    f"cv={cv} needs as many groups, or different rows of X, got "
+                    f"{n_groups}."
+                )
+            stratified = isinstance(splitter, StratifiedKFold)
+            splitter = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv))
+    return splitter.split(X, y, groups)
 
 
 def _compare_split(
@@ -237,7 +282,7 @@ def _compare_split(
 
     rows = []
     variance = np.mean((split.X_test - split.X.mean(axis=0)) ** 2)
-    autoencoders = _fitted_for(split.X, numbers, autoencoder)
+    autoencoders = _fitted_for(split, numbers, autoencoder)
     for k, fitted in zip(numbers, autoencoders, strict=True):
         models = [PCA(k, svd_solver="full").fit(split.X), fitted]
         errors = [_error(model, split.X_test) for model in models]
@@ -247,22 +292,28 @@ def _compare_split(
     return [list(values) for values in zip(*rows, strict=True)]
 
 
-def _fitted_for(X: np.ndarray, numbers: list[int], autoencoder: Any) -> Iterator[Any]:
+def _fitted_for(split: _Split, numbers: list[int], autoencoder: Any) -> Iterator[Any]:
     """Yield an autoencoder for each number of components."""
+
+    def fitted(n_components: int) -> Any:
+        new = clone(autoencoder).set_params(n_components=n_components)
+        known = {} if split.groups is None else {"groups": split.groups}
+        return new.fit(split.X, split.y, **known)
+
     if not getattr(autoencoder, "ordered", False):
         for k in numbers:
-            yield clone(autoencoder).set_params(n_components=k).fit(X)
+            yield fitted(k)
         return
     # An ordered network is kept only if it is better than PCA at every number of codes.
-    rank = np.linalg.matrix_rank(X - X.mean(axis=0))
+    rank = np.linalg.matrix_rank(split.X - split.X.mean(axis=0))
     inexact = [k for k in numbers if k < rank]
     if inexact:
-        ordered = clone(autoencoder).set_params(n_components=max(inexact)).fit(X)
+        ordered = fitted(max(inexact))
     for k in numbers:
         if k in inexact:
             yield ordered.truncate(k)
         else:
-            yield clone(autoencoder).set_params(n_components=k).fit(X)
+            yield fitted(k)
 
 
 def _error(model: Any, X: np.ndarray) -> float:

@@ -143,8 +143,10 @@ class DenseAE(BaseDense):
         Whether to hold out rows, in order to stop training and to choose between the
         network and PCA. The network is accepted if it reduces the mean reconstruction
         loss of PCA on held-out rows by more than twice the standard error of that
-        reduction. Unless other parameters require that the network is always kept, the
-        number of rows determines how rows are held out:
+        reduction, or by more if fewer than 100 rows or few groups are compared, or if
+        folds disagree by more than chance explains. Unless other parameters require
+        that the network is always kept, the number of rows determines how rows are held
+        out:
 
         - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
           the weights of the best epoch are kept.
@@ -159,16 +161,29 @@ class DenseAE(BaseDense):
         `validation_fraction` is held out from any number of rows. With `False`, the
         network is trained on all rows for `max_iter` epochs and always kept.
 
-        Equal rows are never divided between training and held-out rows: they count as
-        one row, of which the first copy is held out.
+        `holdout`, and `groups` and `X_val` of `fit`, hold out rows in other ways. Equal
+        rows are never divided between training and held-out rows: they count as one.
 
     validation_fraction : float, default=0.1
-        Fraction of the rows to hold out, at least two rows. Not used if the rows are
-        held out in folds.
+        Fraction of the rows to hold out, at least two rows. Not used if rows are held
+        out in folds, by a splitter, or as `X_val`.
+
+    holdout : {"random", "blocks"} or splitter, default="random"
+        Which rows are held out; see :ref:`held_out`. "random" is right for independent
+        rows, and for rows that the `groups` of `fit` keep together. "blocks" is for
+        rows in the order of time: blocks of consecutive rows are held out, and next to
+        them as many rows as there are features are left out, but at most 5 % of the
+        rows. With either, few groups or blocks are held out in folds even if there are
+        1,000 rows or more: fewer than 100 groups, or fewer than 10 from 10,000 rows on.
+        Blocks count as two gaps each. A splitter of scikit-learn, such as
+        ``TimeSeriesSplit(gap=24)``, `GroupKFold` or `PredefinedSplit`, chooses the rows
+        itself: each of its splits is a fold if there are fewer than 1,000 rows, and its
+        last split is held out if there are more, or if the network is always kept. Not
+        used if `fit` gets `X_val`.
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss on the rows held out by `validation_fraction`. For ordered codes, epochs
+        loss on the held-out rows, unless these are folds. For ordered codes, epochs
         count from three quarters of `max_iter` on.
 
     tol : float, default=1e-4
@@ -178,8 +193,9 @@ class DenseAE(BaseDense):
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit, if that is a network, instead of
         starting afresh. The parameters that define the network must not have changed.
-        The share `validation_fraction` of the rows is then held out, even if there are
-        fewer than 1,000 rows.
+        There are then no folds, even for fewer than 1,000 rows. Pass an int as
+        `random_state`, or hold out rows by other means: otherwise rows are held out
+        that the previous fit was trained on.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the choice of held-out rows, the order of the
@@ -190,7 +206,8 @@ class DenseAE(BaseDense):
         a fit reproducible.
 
     verbose : int, default=0
-        If positive, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae", and a line at the end
+        that says what the fit came to.
 
     Attributes
     ----------
@@ -336,6 +353,7 @@ class DenseAE(BaseDense):
         max_iter: int = 100,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
+        holdout: Any = "random",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,

@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skae._transaction import snapshot
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -70,8 +72,9 @@ class ScoreMixin:
                 input_name="sample_weight",
             )
             check_consistent_length(X, weights)
-        error = weights @ self._squared_errors(X)
-        total = weights @ self._squared_distances_to_mean(X)
+        fitted = snapshot(self)
+        error = weights @ fitted._squared_errors(X)
+        total = weights @ fitted._squared_distances_to_mean(X)
         if total == 0:
             return 1.0 if error == 0 else 0.0
         return float(1 - error / total)
@@ -95,7 +98,8 @@ class ScoreMixin:
             ``-sum((x - x_reconstructed)^2)`` of each row.
         """
         check_is_fitted(self)
-        return -self._squared_errors(self._validate_rows(X))
+        fitted = snapshot(self)
+        return -fitted._squared_errors(fitted._validate_rows(X))
 
     def _squared_errors(self, X: Rows) -> np.ndarray:
         def error(block: np.ndarray) -> np.ndarray:
@@ -129,4 +133,5 @@ def dense_blocks(X: Rows) -> Iterator[np.ndarray]:
 
 def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return one number for each row, computed block by block to bound the memory."""
-    return np.concatenate([function(block) for block in dense_blocks(X)])
+    with np.errstate(under="ignore"):
+        return np.concatenate([function(block) for block in dense_blocks(X)])

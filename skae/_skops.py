@@ -15,7 +15,8 @@ def skops_trusted_types() -> list[str]:
     """Return the types that skops must trust to load the autoencoders.
 
     These types are the five estimators. skops trusts all other types in their saved
-    states by default.
+    states by default, but for a splitter given as `holdout`: add its type, such as
+    "sklearn.model_selection._split.TimeSeriesSplit".
 
     Returns
     -------

@@ -117,11 +117,22 @@ class SparseAE(BaseDense):
         stop training and to keep the weights of the best epoch. With `False`, the
         network is trained on all rows for `max_iter` epochs.
 
-        Equal rows are never divided between training and held-out rows: they count as
-        one row, of which the first copy is held out.
+        `holdout`, and `groups` and `X_val` of `fit`, hold out rows in other ways. Equal
+        rows are never divided between training and held-out rows: they count as one.
 
     validation_fraction : float, default=0.1
-        Fraction of the rows to hold out, at least two rows.
+        Fraction of the rows to hold out, at least two rows. Not used if rows are held
+        out by a splitter or as `X_val`.
+
+    holdout : {"random", "blocks"} or splitter, default="random"
+        Which rows are held out; see :ref:`held_out`. "random" is right for independent
+        rows, and for rows that the `groups` of `fit` keep together: at least ten groups
+        are then held out, if there are twenty. "blocks" is for rows in the order of
+        time: blocks of consecutive rows are held out, and next to them as many rows
+        as there are features are left out, but at most 5 % of the rows. A splitter of
+        scikit-learn, such as ``TimeSeriesSplit(gap=24)``, `GroupKFold` or
+        `PredefinedSplit`, chooses the rows itself: its last split is held out. Not used
+        if `fit` gets `X_val`.
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
@@ -133,7 +144,9 @@ class SparseAE(BaseDense):
 
     warm_start : bool, default=False
         Whether `fit` continues from the previous fit instead of starting afresh. The
-        parameters that define the network must not have changed.
+        parameters that define the network must not have changed. Pass an int as
+        `random_state`, or hold out rows by other means: otherwise rows are held out
+        that the previous fit was trained on.
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the choice of held-out rows, the order of the
@@ -144,7 +157,8 @@ class SparseAE(BaseDense):
         a fit reproducible.
 
     verbose : int, default=0
-        If positive, every epoch is logged to the logger "skae".
+        If positive, every epoch is logged to the logger "skae", and a line at the end
+        that says what the fit came to.
 
     Attributes
     ----------
@@ -255,6 +269,7 @@ class SparseAE(BaseDense):
         max_iter: int = 100,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
+        holdout: Any = "random",
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         warm_start: bool = False,

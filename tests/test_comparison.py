@@ -143,7 +143,7 @@ def test_copies_of_test_rows_are_not_trained_on(digits, classes, with_classes):
     fitted = []
 
     class Recording(DenseAE):
-        def fit(self, X, y=None):
+        def fit(self, X, y=None, *, groups=None, X_val=None):
             fitted.append({*map(tuple, X)})
             return super().fit(X, y)
 
@@ -156,3 +156,66 @@ def test_copies_of_test_rows_are_not_trained_on(digits, classes, with_classes):
     )
     assert result.pca_errors.shape == (1, 3)
     assert [len(rows) for rows in fitted] == [40, 40, 40]
+
+
+class RecordedFits(DenseAE):
+    """Records the rows and groups of each fit."""
+
+    fits = []  # noqa: RUF012
+
+    def fit(self, X, y=None, *, groups=None, X_val=None):
+        self.fits.append((X, groups))
+        return super().fit(X, y, groups=groups, X_val=X_val)
+
+
+@pytest.fixture
+def fits():
+    RecordedFits.fits.clear()
+    return RecordedFits.fits
+
+
+@pytest.mark.parametrize("with_classes", [False, True])
+def test_groups_stay_together_in_the_splits_and_in_the_fits(
+    digits, classes, fits, with_classes
+):
+    X, groups = digits[:300], np.repeat([f"subject {i}" for i in range(30)], 10)
+    compare_with_pca(
+        X,
+        classes[:300] % 2 if with_classes else None,
+        groups=groups,
+        n_components=[2],
+        autoencoder=RecordedFits(max_iter=1, hidden_layer_sizes=(4,)),
+    )
+    names_of = {tuple(row): name for row, name in zip(X, groups, strict=True)}
+    assert len(fits) == 3
+    for rows, of_fit in fits:
+        names = np.array([names_of[tuple(row)] for row in rows])
+        assert set(np.unique(names, return_counts=True)[1]) == {10}  # whole groups
+        np.testing.assert_array_equal(of_fit, names)
+
+
+def test_blocks_are_consecutive_with_a_gap(digits, fits):
+    X = digits[:300] + np.arange(300)[:, np.newaxis]
+    compare_with_pca(
+        X,
+        n_components=[2],
+        autoencoder=RecordedFits(max_iter=1, hidden_layer_sizes=(4,)),
+        cv="blocks",
+    )
+    # A gap of 15 rows, 5 % of all, on one side or on both.
+    assert [len(rows) for rows, _ in fits] == [185, 170, 185]
+    np.testing.assert_array_equal(fits[0][0], X[115:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"groups": np.arange(9)}, "groups of shape .9,. for X of 300 rows"),
+        ({"groups": np.zeros(300)}, "groups with the single value"),
+        ({"groups": np.arange(300) % 2}, "cv=3 needs as many groups"),
+        ({"cv": "random"}, "cv must be 'blocks' if it is a str"),
+    ],
+)
+def test_invalid_groups_and_splits_are_refused(digits, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        compare_with_pca(digits[:300], n_components=[2], **arguments)

@@ -31,6 +31,10 @@ def as_module(name, code):
 DecorrelatedAE = as_module("contributed_estimator", code_of_the_guide()).DecorrelatedAE
 
 
+# Its network is always kept, and may be worse than PCA on the few rows of a test.
+pytestmark = pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
+
+
 def test_it_takes_less_than_sixty_lines():
     assert len([line for line in code_of_the_guide().splitlines() if line]) < 60
 

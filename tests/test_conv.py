@@ -25,6 +25,7 @@ def test_reconstructs_images_better_than_pca():
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 @pytest.mark.parametrize(
     ("n_features", "image_shape", "resolved"),
     [
@@ -63,6 +64,7 @@ def test_rows_of_any_image_shape_stay_flat(
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_last_feature_map_is_the_code_if_n_components_is_none():
     model = ConvAE(None, image_shape=(9, 6), max_iter=1, **QUICK).fit(random_rows(54))
     # 9 x 6 is pooled to 5 x 3 and then to 3 x 2, with two filters.
@@ -97,6 +99,7 @@ def test_invalid_filters_are_refused(filters, message):
         ConvAE(filters=filters).fit(random_rows(28))
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_filters_of_one_convolution_may_be_an_int():
     model = ConvAE(None, filters=3, max_iter=1).fit(random_rows(28))
     assert model.n_components_ == 14 * 3

@@ -59,6 +59,7 @@ def test_reported_errors_are_those_of_denoising():
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 @pytest.mark.parametrize("output_activation", ["linear", "softplus"])
 def test_noise_is_relative_to_the_scale_of_the_data(output_activation):
     """The error of PCA, which does not depend on the network, shows it."""

@@ -49,6 +49,7 @@ def test_replaces_pca_in_a_pipeline():
     assert error(autoencoder) < 0.6 * error(pca)
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 @pytest.mark.parametrize(
     ("n_samples", "n_features", "n_components", "whiten"),
     [
@@ -92,6 +93,7 @@ def test_result_is_pca_if_a_network_gains_nothing(
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 def test_whitening_keeps_spare_components_at_zero():
     """scikit-learn's PCA divides them by rounding errors."""
     X = np.random.default_rng(0).normal(size=(2, 5)) + 50  # of rank 1
@@ -101,6 +103,7 @@ def test_whitening_keeps_spare_components_at_zero():
     np.testing.assert_allclose(model.reconstruct(X), X)
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 def test_spare_components_and_constant_features_are_allowed():
     X = load_wine().data[:40].copy()
     X[:, 3] = 7.0
@@ -245,6 +248,7 @@ def test_units_of_the_data_do_not_matter(digits, fitted, factor):
 # --- Parameters ---
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_plain_network_has_the_given_layers():
     X = load_digits().data / 16
     model = DenseAE(
@@ -290,6 +294,7 @@ def test_training_minimises_the_loss(digits, loss):
     assert error < np.abs(digits - pca.inverse_transform(pca.transform(digits))).mean()
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_alpha_shrinks_the_kernels(digits):
     def norm(alpha):
         model = DenseAE(

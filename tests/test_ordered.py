@@ -286,6 +286,7 @@ def test_auto_considers_the_components_that_explain_95_percent(digits):
     assert DenseAE("auto", **QUICK).partial_fit(X).n_components_ == elbow
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_network_is_kept_even_if_no_number_of_codes_suffices(digits):
     X = MinMaxScaler().fit_transform(digits[:200])
     bounded = {"output_activation": "sigmoid", "loss": "binary_crossentropy"}

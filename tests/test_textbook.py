@@ -40,6 +40,7 @@ def test_linear_autoencoder_has_two_layers():
     assert model.count_params() == 21 * 3 + 4 * 20
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 def test_deep_autoencoder():
     model = fit(
         DenseAE(
@@ -59,6 +60,7 @@ def test_deep_autoencoder():
     assert model.to_keras("decoder").count_params() == 549_392
 
 
+@pytest.mark.filterwarnings("ignore:.* got n_components=:UserWarning")
 def test_autoencoder_of_signals():
     model = fit(
         DenseAE(

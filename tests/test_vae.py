@@ -102,6 +102,7 @@ def test_units_of_the_data_do_not_matter(digits, fitted):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 def test_larger_beta_brings_codes_closer_to_the_prior(digits, fitted):
     strict = VAETransformer(4, beta=20, **QUICK).fit(digits)
     assert strict.used_network_

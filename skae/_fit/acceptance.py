@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy.special import chdtri, ndtr, stdtrit
 
 from skae._network.losses import LOSSES
 
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
     from skae._fit.task import ComparisonRows
     from skae._network.description import Weights
 
-# The network must beat PCA by this many standard errors of the paired gains; folds end
-# early if it trails by the other number. Judged by
-# `python -m benchmarks full --only quality`.
-_ACCEPTED_STANDARD_ERRORS = 2.0
+# The network must beat PCA by this many standard errors of the paired gains, and by
+# more if few rows are compared: they are the held-out rows of folds, whose trainings
+# share most of their rows. Folds end early if the network trails by the last number.
+# Judged by `python -m benchmarks full --only quality promise`.
+_STANDARD_ERRORS = 2.0
+_STANDARD_ERRORS_OF_FEW_ROWS = 3.0
+_FEW_ROWS = 100
 _CLEARLY_WORSE_STANDARD_ERRORS = -1.0
+
+# One cluster alone does not tell how much clusters differ.
+_FEWEST_CLUSTERS = 2
+
+# Equally good trainings disagree by more than their rows explain with this probability.
+_SIGNIFICANCE = 0.05
 
 
 class HoldoutComparison(NamedTuple):
@@ -36,6 +46,14 @@ class HoldoutComparison(NamedTuple):
         Mean training losses over features, in the units of training.
     distances : ndarray of shape (n_rows,)
         Mean squared distances to the mean of the training rows, over features.
+    clusters : ndarray of int, of shape (n_rows,), or None
+        For each row the cluster that it belongs to: only rows of different clusters are
+        independent. `None` if all rows are.
+    n_trainings : int
+        Number of trainings that were compared.
+    training_variance : float
+        Variance of the mean gain from one training to the next, beyond what their rows
+        explain. It counts where the network is to be trained once more.
     """
 
     errors: np.ndarray
@@ -43,6 +61,9 @@ class HoldoutComparison(NamedTuple):
     losses: np.ndarray
     pca_losses: np.ndarray
     distances: np.ndarray
+    clusters: np.ndarray | None = None
+    n_trainings: int = 1
+    training_variance: float = 0.0
 
     @property
     def curve(self) -> np.ndarray:
@@ -89,21 +110,69 @@ class HoldoutComparison(NamedTuple):
     @property
     def is_accepted(self) -> bool:
         """Whether the network is better beyond chance, and worse at no cut."""
-        gains = self.gains_by_row()
-        better_everywhere = bool((column_means(gains) > 0).all())
-        return better_everywhere and _standard_errors(gains) > _ACCEPTED_STANDARD_ERRORS
+        better_everywhere = bool((column_means(self.gains_by_row()) > 0).all())
+        return better_everywhere and (
+            self.standard_errors > self._required_standard_errors
+        )
 
     @property
     def is_clearly_worse(self) -> bool:
         """Whether further folds are not worth their time."""
-        return _standard_errors(self.gains_by_row()) < _CLEARLY_WORSE_STANDARD_ERRORS
+        if self.n_independent < _FEWEST_CLUSTERS:
+            return False
+        return self.standard_errors < _CLEARLY_WORSE_STANDARD_ERRORS
+
+    @property
+    def n_independent(self) -> float:
+        """Number of independent rows, or of clusters if they were of equal sizes."""
+        if self.clusters is None:
+            return len(self.errors)
+        sizes = np.unique(self.clusters, return_counts=True)[1] / len(self.errors)
+        return float(1 / (sizes**2).sum())
+
+    @property
+    def _required_standard_errors(self) -> float:
+        """Student's quantile of the probability that the normal one has.
+
+        Of few rows, or few trainings that disagree, the standard error is uncertain.
+        """
+        n_independent = self.n_independent
+        if self.training_variance > 0:
+            n_independent = min(n_independent, self.n_trainings)
+        if n_independent < _FEWEST_CLUSTERS:
+            return np.inf
+        few = len(self.errors) < _FEW_ROWS
+        required = _STANDARD_ERRORS_OF_FEW_ROWS if few else _STANDARD_ERRORS
+        return float(stdtrit(n_independent - 1, ndtr(required)))
+
+    @property
+    def standard_errors(self) -> float:
+        """The mean gain over rows and cuts, in multiples of its standard error."""
+        error = np.sqrt(self.sampling_variance + self.training_variance)
+        return self.mean_gain / float(max(error, np.finfo(np.float64).tiny))
+
+    @property
+    def sampling_variance(self) -> float:
+        """Variance of the mean gain over samples of rows, or of clusters.
+
+        It is that of the jackknife, which leaves out one cluster at a time: unlike
+        other estimates, it is not too small where clusters differ in size (Bell &
+        McCaffrey, 2002, "Bias reduction in standard errors for linear regression with
+        multi-stage samples").
+        """
+        by_row = self.gains_by_row().mean(axis=1)
+        clusters = np.arange(len(by_row)) if self.clusters is None else self.clusters
+        _, codes = np.unique(clusters, return_inverse=True)
+        shares = np.bincount(codes) / len(by_row)
+        if len(shares) < _FEWEST_CLUSTERS:
+            return 0.0
+        sums = np.bincount(codes, by_row - by_row.mean()) / (1 - shares)
+        variance = (sums**2).sum() * (len(shares) - 1) / len(shares)
+        return float(variance) / len(by_row) ** 2
 
 
-def _standard_errors(gains: np.ndarray) -> float:
-    """Return the mean gain over rows and cuts, in multiples of its standard error."""
-    by_row = gains.mean(axis=1)
-    error = by_row.std(ddof=1) / np.sqrt(len(by_row))
-    return float(by_row.mean() / max(error, np.finfo(np.float64).tiny))
+# The fields of a comparison that have a row for each row that was compared.
+_BY_ROW = ("errors", "pca_errors", "losses", "pca_losses", "distances")
 
 
 def column_means(values: np.ndarray) -> np.ndarray:
@@ -117,15 +186,17 @@ def compare(
     weights: Weights,
     axes: PrincipalAxes,
     blocks: Iterable[ComparisonRows],
+    clusters: np.ndarray | None = None,
 ) -> HoldoutComparison:
-    """Compare the network with PCA on blocks of rows.
+    """Compare the network with PCA on blocks of rows, of which some belong together.
 
     Raises
     ------
     ValueError
         If the network's outputs are not finite.
     """
-    return pooled([_compare_block(plan, weights, axes, block) for block in blocks])
+    found = joined([_compare_block(plan, weights, axes, block) for block in blocks])
+    return found._replace(clusters=clusters)
 
 
 def _compare_block(
@@ -147,11 +218,39 @@ def _compare_block(
     )
 
 
-def pooled(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
+def joined(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
     """Join the rows of several comparisons."""
     if len(comparisons) == 1:
         return comparisons[0]
-    return HoldoutComparison(*map(np.concatenate, zip(*comparisons, strict=True)))
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in comparisons])
+        for name in _BY_ROW
+    }
+    found = comparisons[0]._replace(**rows)
+    if found.clusters is None:
+        return found
+    clusters = [part.clusters for part in comparisons if part.clusters is not None]
+    return found._replace(clusters=np.concatenate(clusters))
+
+
+def joined_folds(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
+    """Join the comparisons of folds, to judge a network that is trained once more.
+
+    Where folds disagree by more than their rows explain, training is a matter of luck,
+    and the next one may have less. The variance of their mean gains, less the largest
+    one that rows alone explain, is taken for that of one training; the mean of the
+    folds is uncertain by a fraction of it.
+    """
+    n_folds, found = len(comparisons), joined(comparisons)
+    if n_folds == 1 or min(fold.n_independent for fold in comparisons) < 2:
+        return found
+    between = np.var([fold.mean_gain for fold in comparisons], ddof=1)
+    within = np.mean([fold.sampling_variance for fold in comparisons])
+    largest_ratio = chdtri(n_folds - 1, _SIGNIFICANCE) / (n_folds - 1)
+    excess = max(float(between - largest_ratio * within), 0.0)
+    return found._replace(
+        n_trainings=n_folds, training_variance=excess * (1 + 1 / n_folds)
+    )
 
 
 def pca_errors(

@@ -31,7 +31,6 @@ from skae._network.affine import Affine, Units, change_units, fold_after, scalin
 from skae._network.description import Arrays, Network, Weights
 from skae._network.nested import decoder_at, nested_network, nested_weights
 from skae._network.numpy_interpreter import forward
-from skae._utils.tensorflow_import import import_with_tensorflow
 
 if TYPE_CHECKING:
     from skae._fit.acceptance import HoldoutComparison
@@ -95,7 +94,10 @@ class CodeTraining(NamedTuple):
 
 
 def _objectives() -> Any:
-    return import_with_tensorflow("skae._train.objectives")
+    # A training is about to begin, so TensorFlow has been imported.
+    from skae._train import objectives
+
+    return objectives
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class CodeKind:
     def may_be_pca(self) -> bool:
         """Whether PCA's codes are of this kind, so that PCA may be the result."""
         return self.needs_linear_encoder
+
+    @property
+    def compares_with_pca(self) -> bool:
+        """Whether PCA with as many components is what the codes are measured by."""
+        return True
 
     # --- How it starts ---
 
@@ -343,6 +350,10 @@ class NestedCode(PrincipalCode):
 class SparseCode(CodeKind):
     """Codes of which few are active in each row, with or without a penalty."""
 
+    @property
+    def compares_with_pca(self) -> bool:
+        return False  # all of its components are active
+
     def pca_start(self, network: Network, axes: PrincipalAxes, seed: int) -> Weights:
         return mirrored_pca_start(network, axes, seed)
 
@@ -430,7 +441,7 @@ class VariationalCode(CodeKind):
         return CodeTraining(weight, self.warmup, patience_start=self.warmup)
 
     def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
-        return CodeUnits(prior_codes(*codes.posterior()))
+        return CodeUnits(prior_codes(*codes.posterior_moments()))
 
     def pca(self, axes: PrincipalAxes) -> tuple[Network, Weights, np.ndarray]:
         return (*variational_pca_network(axes), axes.unit_scale)

@@ -14,7 +14,7 @@ import numpy as np
 from skae._network.affine import Affine, scaling
 from skae._network.losses import clip_log_variance
 from skae._network.numpy_interpreter import forward, forward_log_variance
-from skae._utils.blocks import moments, row_blocks
+from skae._utils.blocks import moments
 
 if TYPE_CHECKING:
     from skae._network.description import Arrays, Stack
@@ -88,9 +88,16 @@ class TrainedCodes:
     divides the work.
     """
 
-    def __init__(self, encoder: Stack, arrays: Arrays, rows: RowSource) -> None:
+    def __init__(
+        self,
+        encoder: Stack,
+        arrays: Arrays,
+        Z: RowSource,
+        rows: np.ndarray | None = None,
+    ) -> None:
         self._encoder = encoder
         self._arrays = arrays
+        self._Z = Z
         self._rows = rows
 
     def moments(self) -> CodeMoments:
@@ -101,21 +108,25 @@ class TrainedCodes:
             codes = forward(self._encoder, self._arrays, Z)
             return codes, np.hstack([codes, Z])
 
-        found = moments(self._rows, pair=codes_and_features)
+        found = moments(self._Z, self._rows, codes_and_features)
         n_components = len(found.means[0])
         own, others = np.hsplit(found.scatter, [n_components])
         return CodeMoments(found.means[0], own / max(found.n_rows - 1, 1), others.T)
 
-    def posterior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean and log-variance of each row's codes."""
-        means, log_variances = [], []
-        for block in row_blocks(self._rows):
+    def posterior_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean and the variance of codes drawn from the rows' posteriors."""
+
+        def means_and_variances(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             Z = block.astype(np.float64)
-            means.append(forward(self._encoder, self._arrays, Z))
+            means = forward(self._encoder, self._arrays, Z)
             head = forward_log_variance(self._encoder, self._arrays, Z)
-            log_variances.append(head)
-        log_variance = clip_log_variance(np, np.vstack(log_variances))
-        return np.vstack(means), log_variance
+            variances = np.exp(clip_log_variance(np, head))
+            return means, np.hstack([means, variances])
+
+        found = moments(self._Z, self._rows, means_and_variances)
+        mean, (_, variance) = found.means[0], np.split(found.means[1], 2)
+        of_means = np.diag(found.scatter) / found.n_rows
+        return mean, of_means + variance
 
 
 def principal_codes(
@@ -156,17 +167,16 @@ def _centred(trained: CodeMoments, matrix: np.ndarray, whiten: bool) -> Affine:
     return Affine(matrix * factors, -trained.mean @ matrix * factors)
 
 
-def prior_codes(mean: np.ndarray, log_variance: np.ndarray) -> Affine:
+def prior_codes(mean: np.ndarray, variance: np.ndarray) -> Affine:
     """Find the map of variational codes that brings them closest to the prior.
 
     Among all maps of single codes, this one has the smallest divergence from a standard
-    normal: over the rows, means and variances add up to mean 0 and variance 1.
+    normal: codes drawn from the rows' posteriors get mean 0 and variance 1.
 
     Parameters
     ----------
-    mean, log_variance : ndarray of shape (n_samples, n_components)
-        Posteriors of the codes as trained.
+    mean, variance : ndarray of shape (n_components,)
+        Moments of the codes as trained.
     """
-    centre = mean.mean(axis=0)
-    scale = np.sqrt(mean.var(axis=0) + np.exp(log_variance).mean(axis=0))
-    return Affine(np.diag(1 / scale), -centre / scale)
+    scale = np.sqrt(variance)
+    return Affine(np.diag(1 / scale), -mean / scale)

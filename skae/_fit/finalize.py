@@ -26,7 +26,9 @@ def network_result(
 ) -> FitResult:
     """Return the trained network, with its codes in the final units of their kind."""
     encoder = trained.result.weights.astype(np.float64).encoder
-    codes = TrainedCodes(task.plan.network.encoder, encoder, task.Z)
+    codes = TrainedCodes(
+        task.plan.network.encoder, encoder, task.Z, task.all_rows.train
+    )
     units = task.plan.code_kind.final_units(codes, pca_scale(task, trained.axes))
     return network_result_in(task, trained, comparison, units)
 
@@ -67,6 +69,7 @@ def network_result_in(
         curve=plan.code_kind.curve(curve),
         pca_curve=plan.code_kind.curve(pca_curve),
         nested=nested and nested.astype(dtype),
+        ending=result.ending,
     )
 
 
@@ -101,6 +104,7 @@ def pca_result(
         used_network=False,
         variance_ratio=axes.variance_ratio,
         interrupted=bool(trainings) and trainings[-1].interrupted,
+        ending=trainings[-1].ending if trainings else None,
         curve=plan.code_kind.curve(curve),
         pca_curve=plan.code_kind.curve(curve),
     )

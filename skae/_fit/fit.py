@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from skae._fit.finalize import network_result_in, pca_result, pca_scale
 from skae._fit.n_components import fit_n_components
+from skae._fit.report import warn_of_pca, warn_of_result
 from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
 from skae._fit.trials import (
@@ -14,13 +15,13 @@ from skae._fit.trials import (
     pca_of_too_few_rows,
     try_network,
 )
-from skae._utils.progress import logger
 from skae._utils.threads import one_blas_thread_if_small
 
 if TYPE_CHECKING:
     from skae._fit.plan import FitPlan
     from skae._fit.result import FitResult
     from skae._fit.rows import TrainingRows
+    from skae._fit.run import Run
 
 
 def fit_network(
@@ -38,19 +39,25 @@ def fit_network(
     with one_blas_thread_if_small(rows.X.size * rows.X.shape[1]):
         task = FitTask(plan, rows)
         if plan.variance_target is not None:
-            return fit_n_components(task, plan.variance_target)
-        untried = pca_of_too_few_rows(task)
-        if untried is not None:
-            return untried
-        trial = try_network(task, previous)
-        if not is_kept(task, trial):
-            logger.info(
-                "%s: on held-out rows the network is not better than PCA by more than "
-                "two standard errors, so the estimator is PCA.",
-                plan.estimator,
-            )
-            return pca_result(task, trial.comparison, trial.trainings)
-        return kept_network(task, trial)
+            result, run = fit_n_components(task, plan.variance_target)
+        else:
+            result, run = _network_or_pca(task, previous)
+        warn_of_result(task, result, run)
+        return result
+
+
+def _network_or_pca(
+    task: FitTask, previous: FitResult | None
+) -> tuple[FitResult, Run | None]:
+    """Return the result, and one training of the trial that decided it, if any."""
+    untried = pca_of_too_few_rows(task)
+    if untried is not None:
+        return untried, None
+    trial = try_network(task, previous)
+    if is_kept(task, trial):
+        return kept_network(task, trial), trial.runs[0]
+    warn_of_pca(task.plan, trial.comparison)
+    return pca_result(task, trial.comparison, trial.trainings), trial.runs[0]
 
 
 def update_network(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skae._fit.finalize import network_result, pca_result
+from skae._fit.report import warn_of_pca
 from skae._fit.run import Regime, Run, snapshot_epochs, train_and_compare
 from skae._fit.trials import (
     Trial,
@@ -112,23 +113,30 @@ def expected_after_refining(unexplained: np.ndarray) -> np.ndarray:
     return lowest
 
 
-def fit_n_components(task: FitTask, target: float | str) -> FitResult:
-    """Train nested codes, choose how many to keep, and refine those."""
+def fit_n_components(
+    task: FitTask, target: float | str
+) -> tuple[FitResult, Run | None]:
+    """Train nested codes, choose how many to keep, and refine those.
+
+    One training of the trial that decided is returned as well, if there was one.
+    """
     untried = pca_of_too_few_rows(task)
     if untried is not None:
-        return _pca_for(task, untried, target)
+        return _pca_for(task, untried, target), None
     nested = try_network(task)
     if nested.was_interrupted:
         raise KeyboardInterrupt
     n_kept, refined = _choose(task, nested, target)
     if refined is None:
+        warn_of_pca(task.plan, nested.comparison)
         pca = pca_result(task, nested.comparison, nested.trainings)
-        return _pca_for(task, pca, target)
+        return _pca_for(task, pca, target), nested.runs[0]
     all_codes = kept_network(task, nested)
     first = all_codes.truncated_with_curves(n_kept)
     refining = task.with_plan(_refining(task.plan, first.network))
     result = kept_network(refining, refined, first)
-    return all_codes.continued_by(result).with_curves_of(all_codes)
+    result = all_codes.continued_by(result).with_curves_of(all_codes)
+    return result, refined.runs[0]
 
 
 def _pca_for(task: FitTask, pca: FitResult, target: float | str) -> FitResult:
@@ -177,7 +185,7 @@ def _refine(task: FitTask, nested: Trial, n_kept: int) -> Trial:
         result = network_result(task, trial_run.trained, trial_run.comparison)
         first = result.truncated(n_kept)
         refining = task.with_plan(_refining(task.plan, first.network))
-        regime = Regime(stop_early=True)
+        regime = Regime(stop_early=task.plan.early_stopping)
         if nested.n_epochs is not None:
             regime = Regime(snapshot_epochs(refining.plan, len(task.X)))
         folds.append(train_and_compare(refining, trial_run.split, regime, first))

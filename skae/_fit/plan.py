@@ -7,11 +7,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skae._train.corruption import NO_CORRUPTION, Corruption
+from skae._utils.memory import physical_memory
 
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
     from skae._network.description import Network
     from skae._utils.parameters import Seeds
+
+# Bytes that training takes for each weight: itself, its gradient, two moments of Adam,
+# the best and the last values, and two copies in double precision at the end.
+_BYTES_PER_WEIGHT = 40
+
+_MEMORY = physical_memory()
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,17 @@ class FitPlan:
                 f"{self.estimator} describes an encoder whose output is not linear, "
                 f"but its kind of code, {type(self.code_kind).__name__}, needs a "
                 "linear one."
+            )
+
+    def check_memory(self) -> None:
+        """Refuse a network that the memory of this machine cannot train."""
+        n_bytes, available = _BYTES_PER_WEIGHT * self.network.n_weights, _MEMORY
+        if n_bytes > available:
+            raise MemoryError(
+                f"The network of {self.estimator} would have "
+                f"{self.network.n_weights:.2g} weights, whose training takes about "
+                f"{n_bytes / 1e9:.3g} GB of memory. This machine has "
+                f"{available / 1e9:.3g} GB. Lower n_components or the sizes of layers."
             )
 
     @property

@@ -14,6 +14,8 @@ from skae._network.nested import cut_decoder, cut_encoder, decoder_at, nested_ne
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skae._train.config import Ending
+
 
 class NestedDecoder(NamedTuple):
     """A decoder that reconstructs from any number of the first codes.
@@ -63,6 +65,10 @@ class FitResult:
         Mean squared errors from the first codes only, for nested codes.
     nested : NestedDecoder or None
         For the nested codes of a network.
+    ending : Ending or None
+        Why training ended; `None` if there was none.
+    epochs_of_folds : bool
+        Whether the number of epochs is the one that was best for folds.
     """
 
     network: Network
@@ -79,6 +85,8 @@ class FitResult:
     curve: np.ndarray | None = None
     pca_curve: np.ndarray | None = None
     nested: NestedDecoder | None = None
+    ending: Ending | None = None
+    epochs_of_folds: bool = False
 
     @property
     def code_map(self) -> Affine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,37 @@ from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from skae._fit.pca import Decomposition
+    from skae._train.config import Split
+
+
+# The root mean variance of the features must exceed this, and its inverse must too.
+_LEAST_SCALE = {"float32": 1e-30, "float64": 1e-150}
+
+
+@dataclass(frozen=True, eq=False)
+class HoldoutRequest:
+    """What the user says of the rows to hold out; by default nothing.
+
+    Attributes
+    ----------
+    groups : ndarray of int, of shape (n_samples,), or None
+        Rows of a group stay on one side of a split.
+    gap : int
+        For rows in the order of time, within how many rows neighbours are alike; 0 for
+        rows in no order.
+    X_val : ndarray of shape (n_held_out, n_features) or None
+        The rows to hold out in the place of a share of the training rows.
+    splits : tuple of Split
+        The splits of the user's splitter; `()` if the choice is ours.
+    """
+
+    groups: np.ndarray | None = None
+    gap: int = 0
+    X_val: np.ndarray | None = None
+    splits: tuple[Split, ...] = ()
+
+
+INDEPENDENT = HoldoutRequest()
 
 
 class TrainingRows:
@@ -23,11 +55,16 @@ class TrainingRows:
     X : ndarray of shape (n_samples, n_features)
     estimator : str
         Name of the estimator's class, for messages.
+    holdout : HoldoutRequest
+        What the user says of the rows to hold out.
     """
 
-    def __init__(self, X: np.ndarray, estimator: str) -> None:
+    def __init__(
+        self, X: np.ndarray, estimator: str, holdout: HoldoutRequest = INDEPENDENT
+    ) -> None:
         self.X = X
         self.estimator = estimator
+        self.holdout = holdout
 
     @cached_property
     def mean_and_scale(self) -> tuple[np.ndarray, float]:
@@ -36,22 +73,32 @@ class TrainingRows:
         Raises
         ------
         ValueError
-            If the variance is infinite.
+            If the rows vary so much or so little that squares or weights in the units
+            of the data leave the range of their precision.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = mean_and_variance(self.X)
             scale = float(np.sqrt(variance.mean()))
-        if not np.isfinite(scale):
-            raise ValueError(
-                f"{self.estimator} got X with values from {self.X.min():g} to "
-                f"{self.X.max():g}, whose variance is infinite in double precision. "
-                "Scale X (for instance with MaxAbsScaler)."
-            )
-        return mean, scale if scale > 0 else 1.0
+        least = _LEAST_SCALE[self.X.dtype.name]
+        if least < scale < 1 / least:
+            return mean, scale
+        if not (self.X != self.X[0]).any():
+            return mean, 1.0
+        raise ValueError(
+            f"{self.estimator} got X with values from {self.X.min():g} to "
+            f"{self.X.max():g}, which vary too "
+            f"{'little' if scale <= least else 'much'} for {self.X.dtype} arithmetic. "
+            "Scale X (for instance with MaxAbsScaler)."
+        )
+
+    def check_scale(self) -> None:
+        """Raise ValueError if the rows vary too much or too little to be squared."""
+        _ = self.mean_and_scale
 
     @cached_property
     def _pca(self) -> Decomposition:
         """The variances along the components, though not to the last digit."""
+        self.check_scale()
         return decompose(self.X, exact=False).keeping(0)
 
     @cached_property

@@ -109,7 +109,8 @@ def train_and_compare(
 def compare_run(task: FitTask, split: Split, trained: Trained) -> HoldoutComparison:
     """Compare a trained network with PCA on the held-out rows, or else on all."""
     result, axes = trained
-    return compare(task.plan, result.weights, axes, task.comparison_rows(split))
+    rows = task.comparison_rows(split)
+    return compare(task.plan, result.weights, axes, rows, split.clusters)
 
 
 def train_network(
@@ -121,8 +122,11 @@ def train_network(
     ------
     ValueError
         If the loss is not finite from the start.
+    MemoryError
+        If the memory of the machine is too small.
     """
     plan = task.plan
+    plan.check_memory()
     axes = task.axes(split)
     start = _start(plan, axes) if previous is None else _resumed(task, previous)
     config = _configuration(task, split, axes, regime)

@@ -11,7 +11,7 @@ from skae._fit.pca import decompose
 from skae._network.affine import Affine, MappedRows
 from skae._train.config import Split
 from skae._train.corruption import CorruptionValues, NumpyDraws, RowsToCorrupt
-from skae._utils.blocks import row_blocks, row_slices
+from skae._utils.blocks import JoinedRows, row_blocks, row_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Rows with at most this many values are brought into the units of training once, and
 # not at each epoch anew.
 _FEW_VALUES = 2**22
+
+# In units of training, squares of larger values leave single precision.
+_FARTHEST = 1e15
 
 
 class ComparisonRows(NamedTuple):
@@ -59,7 +62,7 @@ class FitTask:
     X : ndarray of shape (n_samples, n_features)
         The rows in the units of the data.
     Z : RowSource of shape (n_samples, n_features), float32
-        The rows in the units of training.
+        The rows in the units of training, followed by those of `X_val`, if any.
     mean, scale : ndarray of shape (n_features,) and float
         Between the two units.
     input_units : Affine or None
@@ -85,11 +88,28 @@ class FitTask:
         self.all_rows = Split(indices, indices[:0])
         self.n_distinct = self.count_distinct(self.all_rows)
         self.input_units = self._input_units()
+        if units is not None:
+            self._check_in_range(self.X, "X")
+        if rows.holdout.X_val is not None:
+            self._check_in_range(rows.holdout.X_val, "X_val")
         to_training = self.input_units and self.input_units.inverse()
-        self.Z: RowSource = MappedRows(self.X, to_training)
-        if self.X.size <= _FEW_VALUES:
-            self.Z = self.Z[:]
+        self.Z = _rows_in_training(self.X, to_training)
+        if rows.holdout.X_val is not None:
+            X_val = _rows_in_training(rows.holdout.X_val, to_training)
+            self.Z = JoinedRows(self.Z, X_val)
         self._pca: dict[Split, Decomposition] = {}
+
+    def _check_in_range(self, X: np.ndarray, name: str) -> None:
+        """Refuse rows that are far beyond those that set the units of training."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            lowest, highest = float(X.min()), float(X.max())
+            farthest = max(abs(lowest), abs(highest)) - float(np.abs(self.mean).max())
+        if not farthest < _FARTHEST * self.scale:
+            raise ValueError(
+                f"{self.plan.estimator} got {name} with values from {lowest:g} to "
+                f"{highest:g}, far beyond the first training rows, whose root mean "
+                f"variance is {self.scale:g}. Scale them alike."
+            )
 
     def _input_units(self) -> Affine | None:
         """Return the map from the units of training to those of the data.
@@ -177,3 +197,8 @@ class FitTask:
                 assert self.input_units is not None
                 inputs = self.input_units(corrupted[rows])
             yield ComparisonRows(targets, inputs, 1.0)
+
+
+def _rows_in_training(X: np.ndarray, to_training: Affine | None) -> RowSource:
+    rows = MappedRows(X, to_training)
+    return rows[:] if X.size <= _FEW_VALUES else rows

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from skae._fit.acceptance import HoldoutComparison, pooled
+from skae._fit.acceptance import HoldoutComparison, joined_folds
 from skae._fit.finalize import network_result, pca_result
 from skae._fit.result import mean_curve
 from skae._fit.run import (
@@ -17,7 +17,7 @@ from skae._fit.run import (
     train_and_compare,
     train_network,
 )
-from skae._fit.splits import folds, hold_out
+from skae._fit.splits import folds, hold_out, needs_folds
 from skae._utils.progress import logger
 
 if TYPE_CHECKING:
@@ -27,15 +27,9 @@ if TYPE_CHECKING:
     from skae._fit.task import FitTask
     from skae._train.config import TrainingResult
 
-# The constants below are judged by `python -m benchmarks full --only quality`.
-
-# Fewer rows than this cannot show that a network beats PCA.
+# Fewer rows than this cannot show that a network beats PCA. Judged by
+# `python -m benchmarks full --only quality`.
 _MIN_ROWS = 50
-
-# For fewer rows than this a single hold-out says too little. In cross-validation every
-# row is held out once, and an accepted network is trained anew on all rows, up to the
-# snapshot that was best for the held-out rows.
-_CROSS_VALIDATED_ROWS = 1000
 
 
 class Trial:
@@ -55,7 +49,7 @@ class Trial:
 
     @cached_property
     def comparison(self) -> HoldoutComparison:
-        return pooled([run.comparison for run in self.runs])
+        return joined_folds([run.comparison for run in self.runs])
 
     @property
     def trainings(self) -> list[TrainingResult]:
@@ -71,6 +65,8 @@ def pca_of_too_few_rows(task: FitTask) -> FitResult | None:
     n_distinct = task.n_distinct
     if not task.plan.may_return_pca or n_distinct >= _MIN_ROWS:
         return None
+    if task.rows.holdout.X_val is not None:  # no rows need be spared to judge by
+        return None
     reason = (
         f"fewer than {_MIN_ROWS} different rows cannot show that a network beats PCA, "
         "so the estimator is PCA. With early_stopping=False the network is kept."
@@ -84,7 +80,8 @@ def pca_of_too_few_rows(task: FitTask) -> FitResult | None:
             stacklevel=2,
         )
     else:
-        logger.info("%s got %d rows: %s", task.plan.estimator, n_distinct, reason)
+        name = task.plan.estimator
+        logger.info("%s got %d different rows: %s", name, n_distinct, reason)
     return pca_result(task)
 
 
@@ -95,11 +92,13 @@ def is_kept(task: FitTask, trial: Trial) -> bool:
 
 def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     """Train, and compare with PCA on held-out rows, if any are held out."""
-    few = task.plan.may_return_pca and task.n_distinct < _CROSS_VALIDATED_ROWS
-    if few and previous is None:
+    plan = task.plan
+    if plan.may_return_pca and previous is None and needs_folds(task):
         return _cross_validate(task)
-    split = hold_out(task) if task.plan.early_stopping else task.all_rows
-    return Trial(train_and_compare(task, split, Regime(stop_early=True), previous))
+    holds_out = plan.early_stopping or task.rows.holdout.X_val is not None
+    split = hold_out(task) if holds_out else task.all_rows
+    regime = Regime(stop_early=plan.early_stopping)
+    return Trial(train_and_compare(task, split, regime, previous))
 
 
 def _cross_validate(task: FitTask) -> Trial:
@@ -139,4 +138,5 @@ def kept_network(
     val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
     result = replace(trained.result, val_loss=mean_curve(val_losses))
     trained = trained._replace(result=result)
-    return network_result(task, trained, trial.comparison)
+    kept = network_result(task, trained, trial.comparison)
+    return replace(kept, epochs_of_folds=True)

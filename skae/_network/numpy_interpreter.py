@@ -209,20 +209,23 @@ def _add_shortcut(y: np.ndarray, shortcut: Arrays, X: np.ndarray) -> np.ndarray:
 def forward(stack: Stack, arrays: Arrays, X: np.ndarray) -> np.ndarray:
     """Run the stack on the rows of `X`, a dense or CSR array of the arrays' dtype.
 
+    Activations may underflow to zero, whatever `np.seterr` is set to.
+
     Returns
     -------
     Y : ndarray of shape (n_rows, stack.n_outputs)
     """
     stack, parts = stack.pooled_early, stack.split(arrays)
     n_rows = X.shape[0]
-    if n_rows == 1 and not issparse(X):
-        return _forward_block(stack, parts, X)
-    Y = np.empty((n_rows, stack.n_outputs), dtype=arrays[0].dtype)
-    fitting = _BLOCK_BYTES // (Y.dtype.itemsize * stack.max_width)
-    for rows in gen_batches(n_rows, min(max(fitting, 1), _BLOCK_ROWS)):
-        block = X[rows].toarray() if issparse(X) else X[rows]
-        Y[rows] = _forward_block(stack, parts, block)
-    return Y
+    with np.errstate(under="ignore"):
+        if n_rows == 1 and not issparse(X):
+            return _forward_block(stack, parts, X)
+        Y = np.empty((n_rows, stack.n_outputs), dtype=arrays[0].dtype)
+        fitting = _BLOCK_BYTES // (Y.dtype.itemsize * stack.max_width)
+        for rows in gen_batches(n_rows, min(max(fitting, 1), _BLOCK_ROWS)):
+            block = X[rows].toarray() if issparse(X) else X[rows]
+            Y[rows] = _forward_block(stack, parts, block)
+        return Y
 
 
 def _forward_block(stack: Stack, parts: StackArrays, X: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from skae._train.corruption import (
@@ -136,10 +137,20 @@ class TrainingConfig:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Indices (int32) of the rows to train on and of the held-out rows, if any."""
+    """Rows to train on and rows to hold out.
+
+    Attributes
+    ----------
+    train, held_out : ndarray of int32
+        Indices of the rows; `held_out` may be empty.
+    clusters : ndarray of int or None
+        For each held-out row the cluster that it belongs to: only rows of different
+        clusters are independent. `None` if all rows are.
+    """
 
     train: np.ndarray
     held_out: np.ndarray
+    clusters: np.ndarray | None = None
 
     @property
     def compared(self) -> np.ndarray:
@@ -161,6 +172,15 @@ class TrainingData(NamedTuple):
     held_out_inputs: np.ndarray | None = None
 
 
+class Ending(Enum):
+    """Why training ended."""
+
+    ALL_EPOCHS = auto()
+    STOPPED_EARLY = auto()
+    DIVERGED = auto()
+    INTERRUPTED = auto()
+
+
 @dataclass
 class TrainingResult:
     """The outcome of a training.
@@ -170,8 +190,8 @@ class TrainingResult:
     weights : Weights
     loss, val_loss : list of float
         One value for each epoch. Without held-out rows `val_loss` stays empty.
-    diverged, interrupted : bool
-        Whether a non-finite loss or the user ended training early.
+    diverged, interrupted, stopped_early : bool
+        Whether a non-finite loss, the user or the held-out rows ended training early.
     snapshots : list of Weights
         The weights at each of the snapshot epochs; the last weights that were kept
         stand in for epochs that were not reached.
@@ -182,7 +202,16 @@ class TrainingResult:
     val_loss: list[float] = field(default_factory=list)
     diverged: bool = False
     interrupted: bool = False
+    stopped_early: bool = False
     snapshots: list[Weights] = field(default_factory=list)
+
+    @property
+    def ending(self) -> Ending:
+        if self.interrupted:
+            return Ending.INTERRUPTED
+        if self.diverged:
+            return Ending.DIVERGED
+        return Ending.STOPPED_EARLY if self.stopped_early else Ending.ALL_EPOCHS
 
 
 class DivergenceError(ValueError):

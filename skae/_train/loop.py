@@ -91,6 +91,7 @@ class _Progress:
     ) -> None:
         self.should_stop = False
         self.interrupted = False
+        self._stopped_early = False
         self.loss: list[float] = []
         self._val_loss: list[float] = []
         self._diverged = False
@@ -118,6 +119,7 @@ class _Progress:
             self._val_loss,
             self._diverged,
             self.interrupted,
+            self._stopped_early,
             [self._program.as_weights(values) for values in snapshots],
         )
 
@@ -143,7 +145,8 @@ class _Progress:
             self._val_loss.append(val_loss)
         # Last, as a handler of the user may interrupt the training.
         if self._config.verbose:
-            logger.info("epoch %d: loss %.6g, val_loss %.6g", n_epochs, loss, val_loss)
+            held_out = f", val_loss {val_loss:.6g}" if self._has_held_out else ""
+            logger.info("epoch %d: loss %.6g%s", n_epochs, loss, held_out)
 
     def _update_snapshot(self, n_epochs: int, values: list[tf.Tensor]) -> None:
         """Average the weights of the epochs that belong to the next snapshot.
@@ -181,7 +184,8 @@ class _Progress:
             self._n_without_improvement = 0
         elif n_epochs > stopping.start:
             self._n_without_improvement += 1
-        self.should_stop = self._n_without_improvement >= stopping.patience
+        self._stopped_early = self._n_without_improvement >= stopping.patience
+        self.should_stop = self._stopped_early
 
     def _end_diverged(self) -> None:
         self._kept = self._proven

@@ -24,6 +24,33 @@ class RowSource(Protocol):
     def take(self, indices: Any, axis: Any, out: Any, mode: Any) -> Any: ...
 
 
+class JoinedRows:
+    """Rows of two sources, the second after the first, read by arrays of indices."""
+
+    def __init__(self, first: RowSource, second: RowSource) -> None:
+        self.shape = (len(first) + len(second), first.shape[1])
+        self._first = first
+        self._second = second
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        found = np.empty((len(rows), self.shape[1]), np.float32)
+        self.take(rows, 0, found, "clip")
+        return found
+
+    def take(self, indices: np.ndarray, axis: int, out: np.ndarray, mode: Any) -> None:
+        """Write rows to `out`."""
+        n_first = len(self._first)
+        is_first = indices < n_first
+        if is_first.all():
+            self._first.take(indices, axis, out, mode)
+            return
+        out[is_first] = self._first[indices[is_first]]
+        out[~is_first] = self._second[indices[~is_first] - n_first]
+
+
 class Moments(NamedTuple):
     """Moments of two sets of values, paired row by row.
 

@@ -52,6 +52,12 @@ def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
     return first if (first != np.arange(len(X))).any() else None
 
 
+def occur_in(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Tell which of the rows equal some row of `X`, by hashes of 64 bits."""
+    found: np.ndarray = np.isin(_hashes(rows), _hashes(X))
+    return found
+
+
 def _repeated(hashes: np.ndarray) -> np.ndarray:
     """Return the indices of the hashes that occur more than once."""
     _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)

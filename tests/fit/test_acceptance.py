@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from skae._fit.acceptance import HoldoutComparison, compare, pca_errors, pooled
+from skae._fit.acceptance import (
+    HoldoutComparison,
+    compare,
+    joined,
+    joined_folds,
+    pca_errors,
+)
 from skae._fit.code_kinds import NestedCode
 from skae._fit.starts import pca_start
 from skae._network.nested import nested_weights
@@ -127,17 +133,90 @@ def test_nothing_is_explained_of_rows_without_variance():
     np.testing.assert_array_equal(comparison.explained, 0)
 
 
-def test_pooled_comparisons_are_that_of_all_rows():
+def test_joined_comparisons_are_that_of_all_rows():
     gains = np.random.default_rng(0).normal(0.1, 1, size=(N_ROWS, 2))
     whole = made_up(gains)
     parts = [
-        HoldoutComparison(*[values[rows] for values in whole])
+        HoldoutComparison(*[values[rows] for values in whole[:5]])
         for rows in (slice(30), slice(30, None))
     ]
-    joined = pooled(parts)
-    for values, expected in zip(joined, whole, strict=True):
+    found = joined(parts)
+    for values, expected in zip(found[:5], whole[:5], strict=True):
         np.testing.assert_array_equal(values, expected)
-    assert pooled([whole]) is whole
+    assert found.clusters is None
+    assert joined([whole]) is joined_folds([whole]) is whole
+
+
+def test_joined_comparisons_keep_their_clusters():
+    whole = made_up(np.ones((N_ROWS, 1)))
+    parts = [whole._replace(clusters=np.full(N_ROWS, i)) for i in range(2)]
+    np.testing.assert_array_equal(joined(parts).clusters, np.repeat([0, 1], N_ROWS))
+
+
+def test_rows_of_a_cluster_are_no_more_evidence_than_one():
+    rng = np.random.default_rng(0)
+    by_cluster = rng.normal(0.3, 1, size=(20, 1))
+    single = made_up(by_cluster)
+    repeated = made_up(np.repeat(by_cluster, 50, axis=0))
+    clusters = np.repeat(np.arange(20), 50)
+    assert not single.is_accepted
+    assert repeated.is_accepted
+    assert not repeated._replace(clusters=clusters).is_accepted
+    expected = by_cluster.mean() / (by_cluster.std(ddof=1) / np.sqrt(20))
+    for comparison in (single, repeated._replace(clusters=clusters)):
+        assert comparison.standard_errors == pytest.approx(expected)
+
+
+def test_independent_rows_as_clusters_change_nothing():
+    comparison = made_up(spread(0.1, 2.5))
+    alone = comparison._replace(clusters=np.arange(N_ROWS))
+    assert alone.standard_errors == pytest.approx(comparison.standard_errors)
+
+
+def folds_of(means, noise=1.0):
+    """Return the comparisons of folds whose networks gain so much in the mean."""
+    rng = np.random.default_rng(0)
+    return [made_up(rng.normal(mean, noise, size=(N_ROWS, 1))) for mean in means]
+
+
+def test_folds_that_agree_are_judged_by_their_rows():
+    folds = folds_of([0.5] * 5)
+    assert joined_folds(folds).training_variance == 0
+    assert joined_folds(folds).is_accepted
+
+
+def test_folds_that_disagree_promise_nothing():
+    """The next training may be one of those that gain nothing."""
+    folds = folds_of([0.6, 0.6, 0.0, 0.0, 0.0], noise=0.1)
+    assert joined(folds).is_accepted
+    comparison = joined_folds(folds)
+    assert comparison.training_variance == pytest.approx(1.2 * 0.108, rel=0.1)
+    assert not comparison.is_accepted
+    assert joined_folds(folds_of([0.6, 0.7, 0.5, 0.6, 0.8], noise=0.1)).is_accepted
+
+
+def test_folds_of_single_clusters_are_judged_by_them():
+    folds = [
+        fold._replace(clusters=np.full(N_ROWS, i))
+        for i, fold in enumerate(folds_of([0.5, 0.4, 0.6, 0.5, 0.5]))
+    ]
+    assert joined_folds(folds).training_variance == 0
+    assert joined_folds(folds).is_accepted
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "standard_errors", "accepted"),
+    [(1, 1e6, False), (2, 13, False), (2, 15, True), (5, 2.8, False), (5, 2.95, True)],
+)
+def test_few_clusters_must_agree_more(n_clusters, standard_errors, accepted):
+    by_cluster = np.ones(n_clusters)
+    if n_clusters > 1:
+        deviations = np.linspace(-1, 1, n_clusters)
+        error = deviations.std(ddof=1) / np.sqrt(n_clusters)
+        by_cluster = 1 + deviations / (standard_errors * error)
+    comparison = made_up(np.repeat(by_cluster, 100)[:, np.newaxis])
+    clusters = np.repeat(np.arange(n_clusters), 100)
+    assert comparison._replace(clusters=clusters).is_accepted == accepted
 
 
 # --- Comparing a network with PCA ---
@@ -223,3 +302,35 @@ def test_outputs_that_are_not_finite_raise_with_the_name_of_the_estimator(value)
     weights.decoder[-1][0, 0] = value
     with pytest.raises(ValueError, match="training of MyAE diverged"):
         compare_all(task, weights, axes)
+
+
+def test_few_rows_must_gain_three_standard_errors():
+    def compared(n_rows, standard_errors):
+        pattern = np.resize([1.0, -1.0], n_rows)
+        error = pattern.std(ddof=1) / np.sqrt(n_rows)
+        return made_up((1 + pattern / (standard_errors * error))[:, np.newaxis])
+
+    assert not compared(80, 2.9).is_accepted
+    assert compared(80, 3.2).is_accepted
+    assert compared(100, 2.2).is_accepted
+
+
+@pytest.mark.parametrize(
+    "sizes", [[900, *[5] * 20], [500, *[50] * 10], [5, 300, 20, 7, 50, 1, 80]]
+)
+def test_unequal_clusters_accept_noise_seldom(sizes):
+    """Without any true gain, 2.3 % of many rows would be accepted."""
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    accepted = 0
+    for _ in range(200):
+        gains = rng.normal(size=len(sizes))[clusters] + rng.normal(size=len(clusters))
+        comparison = made_up(gains[:, np.newaxis])._replace(clusters=clusters)
+        accepted += comparison.is_accepted
+    assert accepted <= 10
+
+
+def test_one_cluster_alone_is_not_clearly_worse():
+    comparison = made_up(np.full((N_ROWS, 1), -0.1))
+    assert comparison.is_clearly_worse
+    assert not comparison._replace(clusters=np.zeros(N_ROWS, int)).is_clearly_worse

@@ -61,13 +61,14 @@ def test_constant_codes_have_unit_scale_and_positive_sign():
     np.testing.assert_array_equal(moments.signs, [1, 1])
 
 
-def test_posterior_is_that_of_all_rows(digits):
+def test_moments_of_the_posterior_are_those_of_all_rows(digits):
     rng = np.random.default_rng(0)
     matrix, head = rng.normal(size=(2, 64, 2)) / 64
     codes = trained(matrix, np.ones(2), digits, log_variance=(head, np.zeros(2)))
-    mean, log_variance = codes.posterior()
-    np.testing.assert_allclose(mean, digits @ matrix + 1)
-    np.testing.assert_allclose(log_variance, digits @ head, atol=1e-12)
+    mean, variance = codes.posterior_moments()
+    means, variances = digits @ matrix + 1, np.exp(digits @ head)
+    np.testing.assert_allclose(mean, means.mean(axis=0))
+    np.testing.assert_allclose(variance, means.var(axis=0) + variances.mean(axis=0))
 
 
 # --- Linear codes ---
@@ -121,7 +122,8 @@ def test_prior_codes_have_the_least_divergence():
         mapped = scale * mean + shift
         return kl_to_prior(np, mapped, log_variance + np.log(scale**2)).mean()
 
-    units = prior_codes(mean, log_variance)
+    variance = mean.var(axis=0) + np.exp(log_variance).mean(axis=0)
+    units = prior_codes(mean.mean(axis=0), variance)
     scale, shift = np.diag(units.matrix), units.shift
     least = divergence(scale, shift)
     for factor in (0.99, 1.01):

@@ -152,7 +152,7 @@ def test_fewer_than_50_rows_are_not_enough_to_choose(n_samples, parameters, expe
 def test_few_rows_are_reported(caplog):
     caplog.set_level("INFO", logger="skae")
     pca_of_too_few_rows(make_task(random_rows(49)))
-    assert "DenseAE got 49 rows: fewer than 50 different rows" in caplog.text
+    assert "DenseAE got 49 different rows: fewer than 50 different rows" in caplog.text
 
 
 def test_copies_of_few_rows_are_few_and_the_user_is_warned():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skae._utils.repeats import first_of_equal_rows
+from skae._utils.repeats import first_of_equal_rows, occur_in
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -43,3 +43,12 @@ def test_rows_that_share_a_hash_are_compared(monkeypatch):
     X = np.array([[0.0], [1.0], [0.0], [2.0]])
     np.testing.assert_array_equal(first_of_equal_rows(X), [0, 1, 0, 3])
     assert first_of_equal_rows(np.array([[0.0], [1.0]])) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_occur_in_others_are_found(dtype):
+    X = np.random.default_rng(0).normal(size=(300, 4)).astype(dtype)
+    X[0] = 0.0
+    rows = np.vstack([X[:3] * -1.0, X[5:9], X[5:9] + 1])
+    expected = [True, False, False, *[True] * 4, *[False] * 4]  # -0.0 equals 0.0
+    np.testing.assert_array_equal(occur_in(rows, X), expected)
