@@ -266,8 +266,8 @@ def _indices(
             n_groups = len(np.unique(groups))
             if n_groups < int(cv):
                 raise ValueError(
-                    f"cv={cv} needs as many groups, or different rows of X, got "
-                    f"{n_groups}."
+                    f"cv={cv} needs at least {cv} groups, or different rows of X; "
+                    f"there are {n_groups}."
                 )
             stratified = isinstance(splitter, StratifiedKFold)
             splitter = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv))

@@ -46,6 +46,13 @@ def holdout_request(
         check_validation_rows(estimator, X, X_val)
         return HoldoutRequest(X_val=X_val)
     codes = None if groups is None else group_codes(estimator, X, groups)
+    if codes is not None and isinstance(holdout, str) and holdout == "blocks":
+        warnings.warn(
+            f"{estimator} with holdout='blocks' does not use groups. If they are "
+            "series of their own, set holdout='random', which keeps groups together.",
+            UserWarning,
+            stacklevel=2,
+        )
     gap = _gap(holdout, X)
     if isinstance(holdout, str):
         return HoldoutRequest(codes, gap)

@@ -212,7 +212,7 @@ def test_blocks_are_consecutive_with_a_gap(digits, fits):
     [
         ({"groups": np.arange(9)}, "groups of shape .9,. for X of 300 rows"),
         ({"groups": np.zeros(300)}, "groups with the single value"),
-        ({"groups": np.arange(300) % 2}, "cv=3 needs as many groups"),
+        ({"groups": np.arange(300) % 2}, "cv=3 needs at least 3 groups"),
         ({"cv": "random"}, "cv must be 'blocks' if it is a str"),
     ],
 )

@@ -104,7 +104,7 @@ def test_network_that_has_learnt_the_subjects_gives_way_to_pca(subjects):
     parameters = {"max_iter": 30, "random_state": 0}
     names = np.array([f"subject {i}" for i in groups])
     assert not DenseAE(3, **parameters).fit(X, groups=names).used_network_
-    with pytest.warns(UserWarning, match="far nearer .* Pass fit the groups"):
+    with pytest.warns(UserWarning, match="nearly copies .* Pass fit the groups"):
         assert DenseAE(3, **parameters).fit(X).used_network_
 
 
@@ -157,6 +157,19 @@ def test_rows_of_few_values_that_all_repeat_give_pca(n_samples, holdout, with_gr
     assert sparse.history_["val_loss"]
 
 
+def test_blocks_that_get_groups_say_that_they_do_not_use_them(cancer):
+    estimator = DenseAE(2, holdout="blocks", **QUICK)
+    with pytest.warns(UserWarning, match="does not use groups.* set holdout='random'"):
+        estimator.fit(cancer[:60], groups=np.arange(60) // 6)
+
+
+@pytest.mark.parametrize("factor", [20, 0.01])
+def test_validation_rows_in_other_units_give_a_warning(factor, cancer):
+    estimator = DenseAE(2, **QUICK)
+    with pytest.warns(UserWarning, match="X_val whose squared distance .* same units"):
+        estimator.fit(cancer[:300], X_val=factor * cancer[300:])
+
+
 def test_nothing_is_asked_of_groups_if_nothing_is_held_out(cancer):
     estimator = DenseAE(2, early_stopping=False, **QUICK)
     estimator.fit(cancer[:60], groups=np.zeros(60))
@@ -193,7 +206,7 @@ def test_gap_of_a_splitter_says_for_how_long_rows_are_alike():
 def test_validation_rows_without_early_stopping_only_measure(cancer):
     X, X_val = cancer[:300], cancer[300:]
     with pytest.warns(UserWarning, match="with as many components is"):
-        fitted = DenseAE(2, early_stopping=False, **QUICK).fit(X, X_val=-9 * X_val)
+        fitted = DenseAE(2, early_stopping=False, **QUICK).fit(X, X_val=-2 * X_val)
     assert fitted.n_iter_ == QUICK["max_iter"]
     plain = DenseAE(2, early_stopping=False, **QUICK).fit(X)
     np.testing.assert_array_equal(fitted.transform(X), plain.transform(X))

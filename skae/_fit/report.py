@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _EXACT = 1e-9
 _SMALLEST_RATIO = 1e-13
 
+# Rows whose variance is beyond this multiple of that of others, or below one over it,
+# are in other units.
+_OTHER_UNITS = 10.0
+
 # Fewer independent observations than this tell nothing.
 _FEWEST = 2
 
@@ -56,9 +60,23 @@ def warn_of_result(task: FitTask, result: FitResult, run: Run | None) -> None:
         ratio, split = run.trained.axes.variance_ratio, run.split
     if ratio is not None:
         _warn_of_spare_codes(task, ratio, split)
+    if run is not None and task.rows.holdout.X_val is not None:
+        _warn_of_other_units(task, run)
     if run is not None and result.used_network:
         _warn_if_worse_than_pca(task.plan, split, result)
         _warn_of_dependent_rows(task, split)
+
+
+def _warn_of_other_units(task: FitTask, run: Run) -> None:
+    """Warn if `X_val` cannot be rows like those of `X`."""
+    ratio = float(run.comparison.distances.mean()) / task.scale**2
+    if not 1 / _OTHER_UNITS < ratio < _OTHER_UNITS:
+        _warn(
+            f"{task.plan.estimator} got X_val whose squared distance to the mean of X "
+            f"is {ratio:.2g} times the variance of X. Both must be in the same units: "
+            "behind a scaler, scale X_val, too, or let the pipeline do so by "
+            "transform_input=['X_val']."
+        )
 
 
 def _warn_of_spare_codes(task: FitTask, ratio: np.ndarray, split: Split) -> None:
@@ -125,14 +143,14 @@ def _warn_of_dependent_rows(task: FitTask, split: Split) -> None:
         )
     elif have_near_copies(task.Z, train, split.held_out):
         remedy = (
-            "Choose X_val among others."
+            "Use rows for X_val that are not like rows of X."
             if holdout.X_val is not None
             else "Pass fit the groups of rows that belong together, or X_val."
         )
         _warn(
-            f"Rows that {estimator} held out are far nearer to some rows to train on "
-            "than different rows usually are, so its network may be worse than PCA on "
-            f"new data, and reconstruction_error_ too low. {remedy}"
+            f"Rows that {estimator} held out are nearly copies of rows that it trained "
+            "on: far nearer than different rows usually are. So its network may be "
+            "worse than PCA on new data, and reconstruction_error_ too low. " + remedy
         )
 
 
