@@ -204,9 +204,11 @@ def update(digest, value):
 
 
 def digest_of(model, X):
+    """Return a digest of the fitted state and of what it computes."""
     digest = hashlib.sha256()
-    state = model.__getstate__()
-    update(digest, {key: state[key] for key in state if not key.startswith("_skae_")})
+    state, parameters = model.__getstate__(), model.get_params(deep=False)
+    fitted = [key for key in state if key not in parameters]
+    update(digest, {key: state[key] for key in fitted if not key.startswith("_skae_")})
     codes = model.transform(X[:500])
     update(digest, [codes, model.inverse_transform(codes), model.score_samples(X[:5])])
     return digest.hexdigest()
