@@ -39,7 +39,7 @@ from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
 from skae._utils.compat import _fit_context
 from skae._utils.parameters import check_integers, draw_seeds
-from skae._utils.progress import show_progress
+from skae._utils.progress import progress_shown
 
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
@@ -195,7 +195,7 @@ class BaseAutoencoder(
             from the start of training. A previous fit is then preserved.
         """
         start = perf_counter()
-        with changed_on_success(self) as new:
+        with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
             dense = new._dense_rows(X, reset=True, min_rows=2)
             holdout = new._holdout(dense, y, groups, X_val)
             rows = TrainingRows(dense, type(self).__name__, holdout)
@@ -206,8 +206,8 @@ class BaseAutoencoder(
             result = fit_network(plan, rows, previous)
             new._set_result(result)
             new._set_estimator_attributes(dense, plan.seeds.validation)
-        if self.verbose:
-            log_outcome(plan, result, perf_counter() - start)
+            if self.verbose:
+                log_outcome(plan, result, perf_counter() - start)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -238,7 +238,7 @@ class BaseAutoencoder(
             The fitted estimator.
         """
         first = not self.__sklearn_is_fitted__()
-        with changed_on_success(self) as new:
+        with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
             dense = new._dense_rows(X, reset=first, min_rows=2 if first else 1)
             rows = TrainingRows(dense, type(self).__name__)
             plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
@@ -394,8 +394,6 @@ class BaseAutoencoder(
 
     def _plan(self, rows: TrainingRows, start: Start) -> FitPlan:
         """Check what depends on the data, and collect everything that a fit needs."""
-        if self.verbose:
-            show_progress()
         name, output_activation = type(self).__name__, self.output_activation
         if output_activation != "linear" or self.loss == "binary_crossentropy":
             check = check_range if self.loss == "binary_crossentropy" else check_reach

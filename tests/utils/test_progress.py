@@ -2,8 +2,10 @@
 
 import logging
 
+import numpy as np
 import pytest
 
+from skae import DenseAE
 from skae._utils import progress
 
 
@@ -16,9 +18,8 @@ def bare_logger(monkeypatch):
 
 
 def test_messages_are_written_once_to_the_error_stream(bare_logger, capsys):
-    progress.show_progress()
-    progress.show_progress()
-    bare_logger.info("epoch 1")
+    with progress.progress_shown(True), progress.progress_shown(True):
+        bare_logger.info("epoch 1")
     assert capsys.readouterr().err == "epoch 1\n"
 
 
@@ -26,12 +27,34 @@ def test_handlers_and_level_of_the_user_are_left_alone(bare_logger):
     handler = logging.NullHandler()
     bare_logger.addHandler(handler)
     bare_logger.setLevel(logging.DEBUG)
-    progress.show_progress()
-    assert bare_logger.handlers == [handler]
-    assert bare_logger.level == logging.DEBUG
+    with progress.progress_shown(True):
+        assert bare_logger.handlers == [handler]
+        assert bare_logger.level == logging.DEBUG
 
 
-def test_level_that_hides_progress_is_lowered(bare_logger):
+def test_level_that_hides_progress_is_lowered_meanwhile(bare_logger):
     bare_logger.setLevel(logging.WARNING)
-    progress.show_progress()
-    assert bare_logger.level == logging.INFO
+    with progress.progress_shown(True):
+        assert bare_logger.level == logging.INFO
+    assert bare_logger.level == logging.WARNING
+
+
+def test_the_logger_is_as_before_when_the_last_fit_ends(bare_logger):
+    first, second = (progress.progress_shown(True) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert len(bare_logger.handlers) == 1
+    second.__exit__(None, None, None)
+    assert bare_logger.handlers == []
+
+
+@pytest.mark.parametrize("rows", [np.ones((60, 3)), np.full((60, 3), np.nan)])
+def test_fits_with_verbose_leave_later_ones_silent(rows):
+    logger = progress.logger
+    before = (logger.level, [*logger.handlers])
+    try:
+        DenseAE(1, verbose=1).fit(rows)
+    except ValueError:
+        assert np.isnan(rows).any()
+    assert (logger.level, [*logger.handlers]) == before
