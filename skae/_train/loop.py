@@ -145,8 +145,10 @@ class _Progress:
             self._val_loss.append(val_loss)
         # Last, as a handler of the user may interrupt the training.
         if self._config.verbose:
-            held_out = f", val_loss {val_loss:.6g}" if self._has_held_out else ""
-            logger.info("epoch %d: loss %.6g%s", n_epochs, loss, held_out)
+            line, losses = "epoch %d: loss %.6g", [loss]
+            if self._has_held_out:
+                line, losses = f"{line}, val_loss %.6g", [loss, val_loss]
+            logger.info(line, n_epochs, *losses)
 
     def _update_snapshot(self, n_epochs: int, values: list[tf.Tensor]) -> None:
         """Average the weights of the epochs that belong to the next snapshot.
