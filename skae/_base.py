@@ -195,17 +195,18 @@ class BaseAutoencoder(
             from the start of training. A previous fit is then preserved.
         """
         start = perf_counter()
-        with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
-            dense = new._dense_rows(X, reset=True, min_rows=2)
-            holdout = new._holdout(dense, y, groups, X_val)
-            rows = TrainingRows(dense, type(self).__name__, holdout)
-            fitted_before = self.warm_start and self.__sklearn_is_fitted__()
-            resumed = fitted_before and self.used_network_
-            plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
-            previous = self._result_to_resume(plan) if resumed else None
-            result = fit_network(plan, rows, previous)
-            new._set_result(result)
-            new._set_estimator_attributes(dense, plan.seeds.validation)
+        with progress_shown(bool(self.verbose)):
+            with changed_on_success(self) as new:
+                dense = new._dense_rows(X, reset=True, min_rows=2)
+                holdout = new._holdout(dense, y, groups, X_val)
+                rows = TrainingRows(dense, type(self).__name__, holdout)
+                fitted_before = self.warm_start and self.__sklearn_is_fitted__()
+                resumed = fitted_before and self.used_network_
+                plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
+                previous = self._result_to_resume(plan) if resumed else None
+                result = fit_network(plan, rows, previous)
+                new._set_result(result)
+                new._set_estimator_attributes(dense, plan.seeds.validation)
             if self.verbose:
                 log_outcome(plan, result, perf_counter() - start)
         if result.interrupted:

@@ -1,5 +1,7 @@
 """The limits of arithmetic and of memory, and fits that end in the middle."""
 
+import logging
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
@@ -165,3 +167,20 @@ def test_few_rows_of_very_many_features_are_pca(monkeypatch):
     monkeypatch.setattr("skae._fit.plan._MEMORY", 1e6)
     X = np.random.default_rng(0).normal(size=(20, 5000))
     assert not DenseAE(2).fit(X).used_network_
+
+
+def test_a_handler_that_fails_at_the_closing_line_does_not_lose_the_fit(wine):
+    class Failing(logging.Handler):
+        def emit(self, record):
+            if record.msg.startswith("%s is %s"):
+                raise KeyboardInterrupt
+
+    handler, model = Failing(), DenseAE(2, verbose=1, **QUICK)
+    logger = logging.getLogger("skae")
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(wine)
+    finally:
+        logger.removeHandler(handler)
+    assert model.transform(wine).shape == (178, 2)

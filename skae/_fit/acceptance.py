@@ -118,9 +118,15 @@ class HoldoutComparison(NamedTuple):
     @property
     def is_clearly_worse(self) -> bool:
         """Whether further folds are not worth their time."""
-        if self.n_independent < _FEWEST_CLUSTERS:
-            return False
-        return self.standard_errors < _CLEARLY_WORSE_STANDARD_ERRORS
+        return (
+            self.tells_something
+            and self.standard_errors < _CLEARLY_WORSE_STANDARD_ERRORS
+        )
+
+    @property
+    def tells_something(self) -> bool:
+        """Whether there are two independent rows or clusters at least."""
+        return self.n_independent >= _FEWEST_CLUSTERS
 
     @property
     def n_independent(self) -> float:
@@ -242,7 +248,7 @@ def joined_folds(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
     folds is uncertain by a fraction of it.
     """
     n_folds, found = len(comparisons), joined(comparisons)
-    if n_folds == 1 or min(fold.n_independent for fold in comparisons) < 2:
+    if n_folds == 1 or not all(fold.tells_something for fold in comparisons):
         return found
     between = np.var([fold.mean_gain for fold in comparisons], ddof=1)
     within = np.mean([fold.sampling_variance for fold in comparisons])

@@ -29,13 +29,10 @@ _SMALLEST_RATIO = 1e-13
 # are in other units.
 _OTHER_UNITS = 10.0
 
-# Fewer independent observations than this tell nothing.
-_FEWEST = 2
-
 
 def warn_of_pca(plan: FitPlan, comparison: HoldoutComparison) -> None:
     """Say why the network gives way to PCA; warn if nothing could be told."""
-    if comparison.n_independent < _FEWEST:
+    if not comparison.tells_something:
         _warn(
             f"The rows that {plan.estimator} held out count as fewer than two "
             "observations: they are of one group or block, or all equal rows that are "
