@@ -123,16 +123,18 @@ def test_errors_of_a_block_are_measured_on_it(n_rows, wine):
     assert model.reconstruction_error_ == pytest.approx(error, rel=1e-4)
 
 
-def test_parameters_set_during_a_fit_stay(wine, monkeypatch):
+def test_attributes_set_during_a_fit_stay(wine, monkeypatch):
     model = DenseAE(2, **QUICK)
     fit_network = skae._base.fit_network
 
     def fit(*arguments):
         model.set_params(alpha=0.5)
+        model.note = "mine"
         return fit_network(*arguments)
 
     monkeypatch.setattr("skae._base.fit_network", fit)
     assert model.fit(wine).alpha == 0.5
+    assert model.note == "mine"
     assert model.n_components_ == 2
 
 
