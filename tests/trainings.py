@@ -33,13 +33,22 @@ def split_rows(n_rows, n_held_out=0):
     return Split(indices[:n_train], indices[n_train:])
 
 
-def train_rows(X, key=KEY, *, n_held_out=0, held_out_inputs=None, start=None, **config):
+def train_rows(
+    X,
+    key=KEY,
+    *,
+    n_held_out=0,
+    held_out_inputs=None,
+    held_out_weights=None,
+    start=None,
+    **config,
+):
     """Train on the rows; the keywords of the configuration are optional."""
     config = {"learning_rate": 1e-2, "n_epochs": 3, **config}
     return train(
         key,
         TrainingConfig(**config),
-        TrainingData(X, held_out_inputs),
+        TrainingData(X, held_out_inputs, held_out_weights),
         split_rows(len(X), n_held_out),
         draw_weights(key.network) if start is None else start,
     )

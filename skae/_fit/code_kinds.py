@@ -61,9 +61,11 @@ _EARLY_CODE_GRADIENT = 0.1
 _NESTED_BATCHES = 2
 _NESTED_RATE = 3
 
-# Share of the epochs before patience begins: nested codes improve together only once
-# they learn from each other.
-_NESTED_PATIENCE = 0.75
+# Share of the epochs before patience begins. At the rates before, the loss on held-out
+# rows may rise for many epochs, and yet be lower than ever once the rates have fallen.
+# Nested codes improve together only once they learn from each other.
+_PATIENCE_SHARE = 0.6
+_NESTED_PATIENCE_SHARE = 0.75
 
 
 class CodeTraining(NamedTuple):
@@ -81,8 +83,8 @@ class CodeTraining(NamedTuple):
         As in `TrainingConfig`.
     rate_factor : float
         Factor of the learning rate.
-    patience_start : int
-        Number of epochs before patience begins.
+    patience_share : float
+        Share of the epochs before patience begins.
     """
 
     term_weight: float = 0.0
@@ -90,7 +92,7 @@ class CodeTraining(NamedTuple):
     target_rate: float = 0.5
     early_code_gradient: float = 1.0
     rate_factor: float = 1.0
-    patience_start: int = 0
+    patience_share: float = _PATIENCE_SHARE
 
 
 def _objectives() -> Any:
@@ -297,7 +299,7 @@ class NestedCode(PrincipalCode):
         return CodeTraining(
             early_code_gradient=_EARLY_CODE_GRADIENT,
             rate_factor=max(1.0, fullness * _NESTED_RATE),
-            patience_start=int(_NESTED_PATIENCE * plan.max_iter),
+            patience_share=_NESTED_PATIENCE_SHARE,
         )
 
     def batch_size(self, batch_size: int) -> int:
@@ -438,7 +440,7 @@ class VariationalCode(CodeKind):
 
     def training(self, plan: FitPlan, n_rows: int) -> CodeTraining:
         weight = self.beta / plan.network.encoder.n_inputs
-        return CodeTraining(weight, self.warmup, patience_start=self.warmup)
+        return CodeTraining(weight, self.warmup)
 
     def final_units(self, codes: TrainedCodes, pca_scale: np.ndarray) -> CodeUnits:
         return CodeUnits(prior_codes(*codes.posterior_moments()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._fit.acceptance import HoldoutComparison, compare
+from skae._fit.acceptance import HoldoutComparison, compare, pca_errors
 from skae._fit.starts import linear_start, random_weights
 from skae._network.affine import Units, change_units
 from skae._network.description import Weights
@@ -21,9 +21,11 @@ from skae._train.config import (
     TrainingConfig,
     TrainingData,
 )
+from skae._train.schedule import WARMUP_EPOCHS
 from skae._utils.tensorflow_import import import_with_tensorflow
 
 if TYPE_CHECKING:
+    from skae._fit.code_kinds import CodeTraining
     from skae._fit.pca import PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.result import FitResult
@@ -41,6 +43,11 @@ _ROWS_OF_UNIT_NOISE = 300
 
 # The kernels of such a network decay by this multiple of the learning rate each step.
 _WEIGHT_DECAY = 0.1
+
+# Where tails are heavy, few rows decide the mean loss, and which ones is a matter of
+# luck. Epochs are compared without this share of the held-out rows, those that PCA
+# reconstructs worst.
+_LEFT_OUT_SHARE = 0.02
 
 # Shares of the schedule after which networks of few rows are compared, as they overfit
 # early.
@@ -131,8 +138,11 @@ def train_network(
     start = _start(plan, axes) if previous is None else _resumed(task, previous)
     config = _configuration(task, split, axes, regime)
     loop = import_with_tensorflow("skae._train.loop")
-    inputs = task.corrupted(split) if len(split.held_out) else None
-    data = TrainingData(task.Z, inputs)
+    data = TrainingData(task.Z)
+    if len(split.held_out):
+        data = data._replace(held_out_inputs=task.corrupted(split))
+    if config.stopping is not None:
+        data = data._replace(held_out_weights=_held_out_weights(task, split, axes))
     try:
         result = loop.train(_graph_key(plan), config, data, split, start)
     except DivergenceError:
@@ -166,9 +176,7 @@ def _configuration(
         multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / task.count_distinct(split))
         smoothing_noise = plan.code_kind.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
-        stopping = EarlyStopping(
-            plan.n_iter_no_change, plan.tol, code_training.patience_start
-        )
+        stopping = _early_stopping(plan, code_training)
     fold = () if regime.fold is None else (regime.fold,)
     config = TrainingConfig(
         learning_rate=code_training.rate_factor * plan.learning_rate,
@@ -188,6 +196,25 @@ def _configuration(
         verbose=plan.verbose,
     )
     return _of_one_epoch(config, plan) if regime.one_epoch else config
+
+
+def _early_stopping(plan: FitPlan, code_training: CodeTraining) -> EarlyStopping:
+    start = code_training.patience_share * plan.max_iter
+    return EarlyStopping(
+        plan.n_iter_no_change,
+        plan.tol,
+        max(int(start), code_training.warmup),
+        max(WARMUP_EPOCHS, code_training.warmup),
+    )
+
+
+def _held_out_weights(task: FitTask, split: Split, axes: PrincipalAxes) -> np.ndarray:
+    """Return equal weights for the held-out rows, but 0 for those to leave out."""
+    errors = pca_errors(task.plan, axes, task.comparison_rows(split))[:, -1]
+    n_kept = len(errors) - int(_LEFT_OUT_SHARE * len(errors))
+    weights = np.zeros(len(errors))
+    weights[np.argsort(errors, kind="stable")[:n_kept]] = 1 / n_kept
+    return weights
 
 
 def _of_one_epoch(config: TrainingConfig, plan: FitPlan) -> TrainingConfig:

@@ -61,7 +61,7 @@ class EpochChunk(NamedTuple):
         Held-out rows and their inputs: all of them in the last chunk of an epoch, none
         in the others.
     held_out_weights : (n_batches, 1, batch_size) float32
-        One over the number of held-out rows, and 0 for padding.
+        Weights of the held-out rows, which add up to 1; 0 for padding.
     donors : (n_donors,) int32
         Indices, among the chunk's rows, of rows whose values may be swapped in.
     step_sizes : (n_groups, n_steps) float32
@@ -151,11 +151,11 @@ def prepare_epochs(
     data: TrainingData,
     split: Split,
     before_xla: int | None,
-) -> Iterator[Iterator[EpochChunk]]:
-    """Yield the chunks of each epoch; every epoch has an order of its own.
+) -> tuple[EpochChunk, Iterator[Iterator[EpochChunk]]]:
+    """Return a chunk without steps, to validate only, and the chunks of each epoch.
 
-    The chunks of an epoch use the same memory for their rows, so each must have been
-    trained on before the next one is asked for.
+    Every epoch has an order of its own. Its chunks use the same memory for their rows,
+    so each must have been trained on before the next one is asked for.
 
     Parameters
     ----------
@@ -169,21 +169,45 @@ def prepare_epochs(
     table = rng.standard_normal(n_normals, dtype=np.float32)
     constant = _constant_fields(key, config, lengths, table)
     constant = constant._replace(**_held_out_fields(key, config, data, split))
-    for epoch in range(config.n_epochs):
-        n_steps = 1 if before_xla is None or epoch < before_xla else n_steps_by_xla
-        step_sizes, scalars = epoch_schedule(epoch, len(lengths), config)
-        order = rng.permutation(split.train)
-        batches = batched(order, lengths, key.batch_size, n_steps)
-        seed = rng.integers(2**31 - 1, size=2)
-        groups = _StepGroups(
-            batches.reshape(-1, n_steps * key.batch_size),
-            grouped(lengths, n_steps),
-            grouped(step_sizes, n_steps),
-            rng.integers(_N_STARTS, size=(len(lengths), 1))[::n_steps],
-            seed,
-        )
-        yield _chunks(key, constant, groups, scalars, data.X)
-        del order, batches, groups  # before the next ones are made
+
+    def epochs() -> Iterator[Iterator[EpochChunk]]:
+        for epoch in range(config.n_epochs):
+            n_steps = 1 if before_xla is None or epoch < before_xla else n_steps_by_xla
+            step_sizes, scalars = epoch_schedule(epoch, len(lengths), config)
+            order = rng.permutation(split.train)
+            batches = batched(order, lengths, key.batch_size, n_steps)
+            seed = rng.integers(2**31 - 1, size=2)
+            groups = _StepGroups(
+                batches.reshape(-1, n_steps * key.batch_size),
+                grouped(lengths, n_steps),
+                grouped(step_sizes, n_steps),
+                rng.integers(_N_STARTS, size=(len(lengths), 1))[::n_steps],
+                seed,
+            )
+            yield _chunks(key, constant, groups, scalars, data.X)
+            del order, batches, groups  # before the next ones are made
+
+    return _chunk_without_steps(key, config, constant), epochs()
+
+
+def _chunk_without_steps(
+    key: GraphKey, config: TrainingConfig, constant: EpochChunk
+) -> EpochChunk:
+    _, scalars = epoch_schedule(0, 1, config)
+    shape = (0, key.batch_size, key.network.encoder.n_inputs)
+    varying = {
+        "rows": np.zeros(shape, np.float32),
+        "n_taken": np.zeros(0, np.int32),
+        "has_extra_row": np.zeros((0, 1), np.int32),
+        "row_fractions": np.zeros((0, 1), np.float32),
+        "donors": np.zeros(1, np.int32),
+        "step_sizes": np.zeros((0, 1), np.float32),
+        "scalars": np.asarray(scalars._replace(decay=0.0), np.float32),
+        "seed": np.zeros(2, np.int32),
+        "starts": np.zeros((0, 1), np.int32),
+    }
+    tensors = {name: tf.constant(values) for name, values in varying.items()}
+    return constant._replace(**tensors)
 
 
 def _constant_fields(
@@ -254,7 +278,10 @@ def _held_out_fields(
     n_rows, shape = len(split.held_out), (key.batch_size, data.X.shape[1])
     lengths = batch_lengths(n_rows, key.batch_size)
     batches = batched(split.held_out, lengths, key.batch_size)
-    is_row = batched(np.ones(n_rows), lengths, key.batch_size)
+    weights = data.held_out_weights
+    if weights is None:
+        weights = np.full(n_rows, 1 / max(n_rows, 1))
+    weights = batched(weights, lengths, key.batch_size).astype(np.float32)
 
     def gathered(X: RowSource, indices: np.ndarray) -> np.ndarray:
         rows = empty_aligned((len(indices), *shape))
@@ -265,11 +292,11 @@ def _held_out_fields(
     if data.held_out_inputs is not None:
         positions = batched(np.arange(n_rows), lengths, key.batch_size)
         inputs = gathered(data.held_out_inputs, positions)
-    starts = rng.integers(_N_STARTS, size=(len(is_row), 1))
+    starts = rng.integers(_N_STARTS, size=(len(batches), 1))
     fields = {
         "held_out": held_out,
         "held_out_inputs": inputs,
-        "held_out_weights": (is_row / max(n_rows, 1)).astype(np.float32)[:, np.newaxis],
+        "held_out_weights": weights[:, np.newaxis],
         "held_out_starts": starts.astype(np.int32),
     }
     return dict(zip(fields, share_arrays([*fields.values()]), strict=True))

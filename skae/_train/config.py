@@ -62,12 +62,16 @@ class EarlyStopping:
     tol : float
         Smallest relative decrease of the validation loss that counts as improvement.
     start : int
-        Number of epochs before patience begins.
+        Number of epochs after which every epoch without improvement counts. Before, at
+        high learning rates, only epochs count that are no better than the start.
+    grace : int
+        Number of epochs of which none counts.
     """
 
     patience: int
     tol: float
     start: int = 0
+    grace: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,17 +163,21 @@ class Split:
 
 
 class TrainingData(NamedTuple):
-    """The rows to reconstruct, and the inputs of the held-out ones.
+    """The rows to reconstruct, and the inputs and weights of the held-out ones.
 
     Attributes
     ----------
     X : RowSource of shape (n_samples, n_features), float32
     held_out_inputs : ndarray of shape (n_held_out, n_features), float32, or None
         `None` if held-out rows are reconstructed from themselves.
+    held_out_weights : ndarray of shape (n_held_out,) or None
+        Weights of the held-out rows in their loss, which add up to 1; `None` for equal
+        ones.
     """
 
     X: RowSource
     held_out_inputs: np.ndarray | None = None
+    held_out_weights: np.ndarray | None = None
 
 
 class Ending(Enum):

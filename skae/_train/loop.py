@@ -69,8 +69,10 @@ def _run_epochs(
     before_xla = None
     if tf.test.is_built_with_xla():
         before_xla = epochs_before_xla(program.key, len(split.train), config.n_epochs)
-    epochs = prepare_epochs(program.key, config, data, split, before_xla)
+    start, epochs = prepare_epochs(program.key, config, data, split, before_xla)
     progress = _Progress(program, config, len(split.held_out) > 0)
+    if config.stopping is not None:
+        progress.record_start(program.validate(start))
     try:
         for chunks in epochs:
             progress.record(program.run_epoch(chunks))
@@ -98,7 +100,7 @@ class _Progress:
         self._program = program
         self._config = config
         self._has_held_out = has_held_out
-        self._best = self._reference = np.inf
+        self._best = self._reference = self._start_loss = np.inf
         self._n_without_improvement = 0
         # The weights to return, and those known to have a finite loss.
         self._kept: list[tf.Tensor] | None = None
@@ -123,11 +125,18 @@ class _Progress:
             [self._program.as_weights(values) for values in snapshots],
         )
 
+    def record_start(self, val_terms: np.ndarray) -> None:
+        """Take account of the weights before training."""
+        self._start_loss = self._total(val_terms)
+
+    def _total(self, terms: np.ndarray) -> float:
+        weight = self._config.term_weight
+        total: float = self._program.key.objective.total(np, terms, weight).item()
+        return total
+
     def record(self, trace: EpochTrace) -> None:
         """Take account of the epoch that has just been trained."""
-        objective, weight = self._program.key.objective, self._config.term_weight
-        loss = objective.total(np, trace.terms, weight).item()
-        val_loss = objective.total(np, trace.val_terms, weight).item()
+        loss, val_loss = self._total(trace.terms), self._total(trace.val_terms)
         if not (isfinite(loss) and isfinite(val_loss)):
             self._end_diverged()
             return
@@ -184,8 +193,10 @@ class _Progress:
         if self._reference is np.inf or val_loss < self._reference - least_decrease:
             self._reference = val_loss
             self._n_without_improvement = 0
-        elif n_epochs > stopping.start:
-            self._n_without_improvement += 1
+        elif n_epochs > stopping.start or val_loss >= self._start_loss:
+            self._n_without_improvement += n_epochs > stopping.grace
+        else:
+            self._n_without_improvement = 0
         self._stopped_early = self._n_without_improvement >= stopping.patience
         self.should_stop = self._stopped_early
 

@@ -171,6 +171,15 @@ class CompiledProgram:
             val_terms = val_terms + chunk_val_terms.numpy()
         return EpochTrace(terms, val_terms, values)
 
+    def validate(self, chunk: EpochChunk) -> np.ndarray:
+        """Return the terms of the objective over the held-out rows.
+
+        The chunk must have no steps: the weights stay as they are.
+        """
+        _, val_terms, *_ = self._functions[1](chunk)
+        terms: np.ndarray = val_terms.numpy()
+        return terms
+
     def _trace_chunk(
         self, chunk: EpochChunk
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:

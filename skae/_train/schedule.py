@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 BETA_1, BETA_2 = 0.9, 0.999
 
 # Epochs of linear warm-up before the cosine.
-_WARMUP_EPOCHS = 5
+WARMUP_EPOCHS = 5
 
 
 class Scalars(NamedTuple):
@@ -65,7 +65,7 @@ def learning_rates(epoch: int, n_batches: int, config: TrainingConfig) -> np.nda
     """
     if not config.decaying:
         return np.full(n_batches, config.learning_rate)
-    warmup = min(_WARMUP_EPOCHS, config.n_epochs / 2)
+    warmup = min(WARMUP_EPOCHS, config.n_epochs / 2)
     time = epoch + (np.arange(n_batches) + 0.5) / n_batches
     progress = np.maximum(time - warmup, 0) / (config.n_epochs - warmup)
     factor = np.minimum(time / warmup, 1) * (1 + np.cos(np.pi * progress)) / 2

@@ -154,11 +154,6 @@ def test_target_rate_is_passed_on():
     assert KL.training(make_plan(), n_rows=100).target_rate == KL.target_rate
 
 
-def test_patience_of_variational_codes_starts_after_the_warm_up():
-    training = VARIATIONAL.training(make_plan(), n_rows=100)
-    assert training.warmup == training.patience_start == 4
-
-
 def test_nested_codes_of_few_rows_take_smaller_steps():
     plan = make_plan(code_kind=NestedCode(), batch_size=16, min_steps=4)
     rates = [
@@ -167,16 +162,6 @@ def test_nested_codes_of_few_rows_take_smaller_steps():
     ]
     assert rates[0] == 1
     assert 1 < rates[1] < rates[2] == rates[3]
-
-
-def test_patience_of_nested_codes_starts_late():
-    code_kind = NestedCode()
-    starts = [
-        code_kind.training(make_plan(max_iter=n), n_rows=100).patience_start
-        for n in (8, 80)
-    ]
-    assert 4 < starts[0] < 8
-    assert starts[1] == 10 * starts[0]
 
 
 @pytest.mark.parametrize("code_kind", [PrincipalCode(), L1])

@@ -104,13 +104,49 @@ def test_held_out_rows_stop_training_if_they_are_to(
     configure, stop_early, n_held_out, stops
 ):
     regime = Regime(stop_early=stop_early)
-    config = configure(regime, n_held_out=n_held_out, n_iter_no_change=3, tol=0.01)
-    assert config.stopping == (EarlyStopping(3, 0.01) if stops else None)
+    config = configure(
+        regime, n_held_out=n_held_out, n_iter_no_change=3, tol=0.01, max_iter=100
+    )
+    rule = EarlyStopping(3, 0.01, start=60, grace=5)
+    assert config.stopping == (rule if stops else None)
 
 
-def test_patience_starts_when_the_kind_of_code_says(configure):
+def test_patience_of_nested_codes_starts_later(configure):
     config = configure(Regime(stop_early=True), code_kind=NestedCode(), max_iter=100)
-    assert 50 < config.stopping.start < 100
+    assert config.stopping.start == 75
+
+
+def test_held_out_rows_that_pca_reconstructs_worst_do_not_judge_epochs(trainings):
+    """In heavy-tailed data they alone would decide."""
+    X = random_rows(400)
+    worst = [3, 77]
+    X[worst] *= 10
+    indices = np.arange(400, dtype=np.int32)
+    split = Split(indices[100:], indices[:100])
+    train_network(make_task(X), split, Regime(stop_early=True))
+    weights = trainings[-1][2].held_out_weights
+    assert weights[worst].tolist() == [0, 0]
+    np.testing.assert_allclose(np.delete(weights, worst), 1 / 98)
+
+
+def test_few_held_out_rows_all_judge_epochs(trainings):
+    indices = np.arange(100, dtype=np.int32)
+    split = Split(indices[40:], indices[:40])
+    train_network(make_task(random_rows(100)), split, Regime(stop_early=True))
+    np.testing.assert_allclose(trainings[-1][2].held_out_weights, 1 / 40)
+
+
+@pytest.mark.parametrize(("warmup", "start"), [(50, 60), (80, 80)])
+def test_no_epoch_of_the_warm_up_counts(configure, warmup, start):
+    code_kind = VariationalCode(1.0, warmup)
+    config = configure(
+        Regime(stop_early=True),
+        code_kind=code_kind,
+        network=network_of(code_kind),
+        max_iter=100,
+    )
+    assert config.stopping.grace == warmup
+    assert config.stopping.start == start
 
 
 def test_noise_shrinks_with_the_root_of_the_number_of_rows(configure):

@@ -30,7 +30,7 @@ def make_key(batch_size=10, corruption=KEY.corruption):
 def epochs_of(X, key=None, before_xla=None, held_out_inputs=None, **config):
     """Return all chunks of each epoch, with memory of their own."""
     config = {"learning_rate": 0.1, "n_epochs": 2, **config}
-    epochs = prepare_epochs(
+    _, epochs = prepare_epochs(
         key or make_key(),
         TrainingConfig(**config),
         TrainingData(X, held_out_inputs),

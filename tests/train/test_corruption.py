@@ -250,9 +250,9 @@ def test_noise_is_drawn_anew_in_every_batch(source):
     losses = []
     with lease(key) as program:
         program.restart(start)
-        for chunks in prepare_epochs(
-            key, config, TrainingData(rows), split_rows(64), None
-        ):
+        data = TrainingData(rows)
+        _, epochs = prepare_epochs(key, config, data, split_rows(64), None)
+        for chunks in epochs:
             (chunk,) = chunks
             for some in (chunk, first_batch(chunk)):
                 losses.append(program.run_epoch([some]).terms[0])

@@ -5,9 +5,16 @@ import pytest
 import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._train.config import DivergenceError, EarlyStopping
+from skae._train.config import DivergenceError, EarlyStopping, GraphKey
 from skae._train.program import CompiledProgram, EpochTrace
-from tests.trainings import NETWORK, assert_equal_weights, reconstruct, train_rows
+from tests.trainings import (
+    NETWORK,
+    SQUARED_ERROR,
+    assert_equal_weights,
+    identity_network,
+    reconstruct,
+    train_rows,
+)
 
 nan = np.nan
 
@@ -20,7 +27,7 @@ def script(monkeypatch):
     in the place of a loss is raised.
     """
 
-    def script_losses(losses, val_losses=None):
+    def script_losses(losses, val_losses=None, start_loss=np.inf):
         epochs = enumerate(zip(losses, val_losses or losses, strict=True), start=1)
 
         def run_epoch(program, chunks):
@@ -30,7 +37,11 @@ def script(monkeypatch):
             values = [tf.fill(g.values.shape, float(epoch)) for g in program._groups]
             return EpochTrace(np.array([loss]), np.array([val_loss]), values)
 
+        def validate(program, chunk):
+            return np.array([start_loss])
+
         monkeypatch.setattr(CompiledProgram, "run_epoch", run_epoch)
+        monkeypatch.setattr(CompiledProgram, "validate", validate)
 
     return script_losses
 
@@ -90,6 +101,51 @@ def test_patience_ends_training_and_the_best_epoch_is_kept(
     assert epoch_of(result.weights) == best
 
 
+@pytest.mark.parametrize(
+    ("val_losses", "n_epochs"),
+    [
+        ([2, 3, 3, 1, 1], 3),  # no better than the start
+        ([0.8, 1, 1, 0.7, 0.6], 3),  # better once, and then as bad as the start
+        ([2, 3, 0.9, 0.95, 0.95, 0.95, 0.95], 6),  # better: until patience begins
+        ([2, 3, 0.9, 1, 0.95, 1, 0.95], 5),
+        ([4, 3, 2, 1.5, 1.2, 1.1], 6),  # it keeps falling
+    ],
+)
+def test_before_patience_begins_only_epochs_no_better_than_the_start_count(
+    X, script, val_losses, n_epochs
+):
+    script([1.0] * len(val_losses), val_losses, start_loss=1.0)
+    rule = EarlyStopping(patience=2, tol=0, start=4)
+    result = train_rows(X, n_held_out=10, n_epochs=len(val_losses), stopping=rule)
+    assert len(result.val_loss) == n_epochs
+
+
+def test_no_epoch_counts_during_the_grace_period(X, script):
+    script([1.0] * 6, [2.0] * 6, start_loss=1.0)
+    rule = EarlyStopping(patience=2, tol=0, start=4, grace=3)
+    assert len(train_rows(X, n_held_out=10, n_epochs=6, stopping=rule).loss) == 5
+
+
+def test_start_is_judged_by_its_loss_on_held_out_rows(X):
+    """With a start that cannot be improved, no epoch is better."""
+    network, start = identity_network(6)
+    rule = EarlyStopping(patience=3, tol=0, start=90)
+    key = GraphKey(network, SQUARED_ERROR, batch_size=16, smoothing=False)
+    result = train_rows(
+        X, key, start=start, n_held_out=10, n_epochs=100, stopping=rule, alpha=0.1
+    )
+    assert len(result.loss) == 4
+
+
+def test_weights_of_held_out_rows_are_those_of_their_loss(X):
+    weights = np.zeros(10)
+    weights[[2, 7]] = 0.25, 0.75
+    result = train_rows(X, n_held_out=10, held_out_weights=weights)
+    errors = np.square(X[-10:] - reconstruct(NETWORK, result.weights, X[-10:]))
+    expected = errors.mean(axis=1) @ weights
+    assert result.val_loss[-1] == pytest.approx(expected, rel=1e-4)
+
+
 def test_returned_weights_have_the_lowest_validation_loss(X):
     result = train_rows(
         X,
@@ -104,7 +160,10 @@ def test_returned_weights_have_the_lowest_validation_loss(X):
     assert error == pytest.approx(min(result.val_loss), rel=1e-4)
 
 
-def test_fit_stops_early_and_reports_the_error_of_the_best_epoch(digits, make_dense):
+def test_fit_stops_early_and_reports_the_error_of_the_best_epoch(
+    digits, make_dense, monkeypatch
+):
+    monkeypatch.setattr("skae._fit.run._LEFT_OUT_SHARE", 0.0)
     model = make_dense(
         early_stopping=True,
         learning_rate_init=0.05,
