@@ -26,6 +26,13 @@ _STANDARD_ERRORS_OF_FEW_ROWS = 3.0
 _FEW_ROWS = 100
 _CLEARLY_WORSE_STANDARD_ERRORS = -1.0
 
+# Where tails are heavy, few rows decide a mean, and its standard error with it. Epochs
+# are compared without this share of the held-out rows, those that PCA reconstructs
+# worst. A network is accepted, too, if it is better by this many standard errors
+# without them, and not worse with them.
+_LEFT_OUT_SHARE = 0.02
+_STANDARD_ERRORS_OF_TYPICAL_ROWS = 3.0
+
 # One cluster alone does not tell how much clusters differ.
 _FEWEST_CLUSTERS = 2
 
@@ -49,11 +56,8 @@ class HoldoutComparison(NamedTuple):
     clusters : ndarray of int, of shape (n_rows,), or None
         For each row the cluster that it belongs to: only rows of different clusters are
         independent. `None` if all rows are.
-    n_trainings : int
-        Number of trainings that were compared.
-    training_variance : float
-        Variance of the mean gain from one training to the next, beyond what their rows
-        explain. It counts where the network is to be trained once more.
+    trainings : ndarray of int, of shape (n_rows,), or None
+        For each row the training that it was held out from; `None` if there was one.
     """
 
     errors: np.ndarray
@@ -62,8 +66,7 @@ class HoldoutComparison(NamedTuple):
     pca_losses: np.ndarray
     distances: np.ndarray
     clusters: np.ndarray | None = None
-    n_trainings: int = 1
-    training_variance: float = 0.0
+    trainings: np.ndarray | None = None
 
     @property
     def curve(self) -> np.ndarray:
@@ -110,10 +113,39 @@ class HoldoutComparison(NamedTuple):
     @property
     def is_accepted(self) -> bool:
         """Whether the network is better beyond chance, and worse at no cut."""
-        better_everywhere = bool((column_means(self.gains_by_row()) > 0).all())
-        return better_everywhere and (
-            self.standard_errors > self._required_standard_errors
-        )
+        if not (column_means(self.gains_by_row()) > 0).all():
+            return False
+        few = len(self.errors) < _FEW_ROWS
+        if self._exceeds(_STANDARD_ERRORS_OF_FEW_ROWS if few else _STANDARD_ERRORS):
+            return True
+        return self._typical_rows()._exceeds(_STANDARD_ERRORS_OF_TYPICAL_ROWS)
+
+    def _exceeds(self, n_standard_errors: float) -> bool:
+        """Tell whether the mean gain is larger than so many standard errors.
+
+        Of few rows, or few trainings that disagree, the standard error is uncertain:
+        Student's quantile of the same probability is required.
+        """
+        n_independent = self.n_independent
+        if self.training_variance > 0 and self.trainings is not None:
+            n_independent = min(n_independent, len(np.unique(self.trainings)))
+        if n_independent < _FEWEST_CLUSTERS:
+            return False
+        required = stdtrit(n_independent - 1, ndtr(n_standard_errors))
+        return bool(self.standard_errors > required)
+
+    def _typical_rows(self) -> HoldoutComparison:
+        """Return the comparison without the rows that PCA reconstructs worst."""
+        return self._rows(typical_rows(self.pca_errors[:, -1]))
+
+    def _rows(self, rows: np.ndarray) -> HoldoutComparison:
+        """Return the comparison of some of the rows."""
+        values = {name: getattr(self, name) for name in _BY_ROW}
+        chosen = {
+            name: None if value is None else value[rows]
+            for name, value in values.items()
+        }
+        return HoldoutComparison(**chosen)
 
     @property
     def is_clearly_worse(self) -> bool:
@@ -135,21 +167,6 @@ class HoldoutComparison(NamedTuple):
             return len(self.errors)
         sizes = np.unique(self.clusters, return_counts=True)[1] / len(self.errors)
         return float(1 / (sizes**2).sum())
-
-    @property
-    def _required_standard_errors(self) -> float:
-        """Student's quantile of the probability that the normal one has.
-
-        Of few rows, or few trainings that disagree, the standard error is uncertain.
-        """
-        n_independent = self.n_independent
-        if self.training_variance > 0:
-            n_independent = min(n_independent, self.n_trainings)
-        if n_independent < _FEWEST_CLUSTERS:
-            return np.inf
-        few = len(self.errors) < _FEW_ROWS
-        required = _STANDARD_ERRORS_OF_FEW_ROWS if few else _STANDARD_ERRORS
-        return float(stdtrit(n_independent - 1, ndtr(required)))
 
     @property
     def standard_errors(self) -> float:
@@ -176,9 +193,37 @@ class HoldoutComparison(NamedTuple):
         variance = (sums**2).sum() * (len(shares) - 1) / len(shares)
         return float(variance) / len(by_row) ** 2
 
+    @property
+    def training_variance(self) -> float:
+        """Variance of the mean gain from one training to the next.
 
-# The fields of a comparison that have a row for each row that was compared.
-_BY_ROW = ("errors", "pca_errors", "losses", "pca_losses", "distances")
+        Where trainings disagree by more than their rows explain, training is a matter
+        of luck, and the next one may have less. The variance of their mean gains, less
+        the largest one that rows alone explain, is taken for that of one training; the
+        mean of the trainings is uncertain by a fraction of it.
+        """
+        if self.trainings is None:
+            return 0.0
+        numbers = np.unique(self.trainings)
+        folds = [self._rows(self.trainings == number) for number in numbers]
+        if not all(fold.tells_something for fold in folds):
+            return 0.0
+        between = np.var([fold.mean_gain for fold in folds], ddof=1)
+        within = np.mean([fold.sampling_variance for fold in folds])
+        largest_ratio = chdtri(len(folds) - 1, _SIGNIFICANCE) / (len(folds) - 1)
+        excess = max(float(between - largest_ratio * within), 0.0)
+        return excess * (1 + 1 / len(folds))
+
+
+# The fields of a comparison that have a value for each row that was compared.
+_BY_ROW = HoldoutComparison._fields
+
+
+def typical_rows(pca_errors: np.ndarray) -> np.ndarray:
+    """Return the indices of the rows but the few that PCA reconstructs worst."""
+    n_left_out = int(_LEFT_OUT_SHARE * len(pca_errors))
+    order = np.argsort(pca_errors, kind="stable")
+    return np.sort(order[: len(order) - n_left_out])
 
 
 def column_means(values: np.ndarray) -> np.ndarray:
@@ -228,35 +273,21 @@ def joined(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
     """Join the rows of several comparisons."""
     if len(comparisons) == 1:
         return comparisons[0]
-    rows: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in comparisons])
-        for name in _BY_ROW
-    }
-    found = comparisons[0]._replace(**rows)
-    if found.clusters is None:
-        return found
-    clusters = [part.clusters for part in comparisons if part.clusters is not None]
-    return found._replace(clusters=np.concatenate(clusters))
+    joined_fields: dict[str, Any] = {}
+    for name in _BY_ROW:
+        values = [getattr(part, name) for part in comparisons]
+        known = all(value is not None for value in values)
+        joined_fields[name] = np.concatenate(values) if known else None
+    return HoldoutComparison(**joined_fields)
 
 
 def joined_folds(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
-    """Join the comparisons of folds, to judge a network that is trained once more.
-
-    Where folds disagree by more than their rows explain, training is a matter of luck,
-    and the next one may have less. The variance of their mean gains, less the largest
-    one that rows alone explain, is taken for that of one training; the mean of the
-    folds is uncertain by a fraction of it.
-    """
-    n_folds, found = len(comparisons), joined(comparisons)
-    if n_folds == 1 or not all(fold.tells_something for fold in comparisons):
-        return found
-    between = np.var([fold.mean_gain for fold in comparisons], ddof=1)
-    within = np.mean([fold.sampling_variance for fold in comparisons])
-    largest_ratio = chdtri(n_folds - 1, _SIGNIFICANCE) / (n_folds - 1)
-    excess = max(float(between - largest_ratio * within), 0.0)
-    return found._replace(
-        n_trainings=n_folds, training_variance=excess * (1 + 1 / n_folds)
-    )
+    """Join the comparisons of folds, to judge a network that is trained once more."""
+    if len(comparisons) == 1:
+        return comparisons[0]
+    lengths = [len(fold.errors) for fold in comparisons]
+    found = joined(comparisons)
+    return found._replace(trainings=np.repeat(np.arange(len(lengths)), lengths))
 
 
 def pca_errors(

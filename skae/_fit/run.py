@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._fit.acceptance import HoldoutComparison, compare, pca_errors
+from skae._fit.acceptance import (
+    HoldoutComparison,
+    compare,
+    pca_errors,
+    typical_rows,
+)
 from skae._fit.starts import linear_start, random_weights
 from skae._network.affine import Units, change_units
 from skae._network.description import Weights
@@ -43,11 +48,6 @@ _ROWS_OF_UNIT_NOISE = 300
 
 # The kernels of such a network decay by this multiple of the learning rate each step.
 _WEIGHT_DECAY = 0.1
-
-# Where tails are heavy, few rows decide the mean loss, and which ones is a matter of
-# luck. Epochs are compared without this share of the held-out rows, those that PCA
-# reconstructs worst.
-_LEFT_OUT_SHARE = 0.02
 
 # Shares of the schedule after which networks of few rows are compared, as they overfit
 # early.
@@ -209,11 +209,11 @@ def _early_stopping(plan: FitPlan, code_training: CodeTraining) -> EarlyStopping
 
 
 def _held_out_weights(task: FitTask, split: Split, axes: PrincipalAxes) -> np.ndarray:
-    """Return equal weights for the held-out rows, but 0 for those to leave out."""
+    """Return equal weights for the typical held-out rows, and 0 for the others."""
     errors = pca_errors(task.plan, axes, task.comparison_rows(split))[:, -1]
-    n_kept = len(errors) - int(_LEFT_OUT_SHARE * len(errors))
+    typical = typical_rows(errors)
     weights = np.zeros(len(errors))
-    weights[np.argsort(errors, kind="stable")[:n_kept]] = 1 / n_kept
+    weights[typical] = 1 / len(typical)
     return weights
 
 

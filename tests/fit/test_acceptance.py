@@ -27,7 +27,9 @@ def made_up(gains, pca_loss=1.0):
     gains = np.asarray(gains, dtype=float)
     pca_losses = np.full(gains.shape, pca_loss)
     losses = pca_losses * (1 - gains)
-    return HoldoutComparison(losses, pca_losses, losses, pca_losses, np.ones(N_ROWS))
+    return HoldoutComparison(
+        losses, pca_losses, losses, pca_losses, np.ones(len(gains))
+    )
 
 
 def spread(mean, standard_errors):
@@ -171,6 +173,25 @@ def test_independent_rows_as_clusters_change_nothing():
     comparison = made_up(spread(0.1, 2.5))
     alone = comparison._replace(clusters=np.arange(N_ROWS))
     assert alone.standard_errors == pytest.approx(comparison.standard_errors)
+
+
+@pytest.mark.parametrize(
+    ("typical_gain", "worst_gain", "accepted"),
+    [(0.5, 0.5, True), (0.5, -0.01, False), (0.0, 0.5, False)],
+)
+def test_few_rows_with_huge_errors_do_not_hide_a_gain_on_all_others(
+    typical_gain, worst_gain, accepted
+):
+    """They must not be worse themselves, and do not suffice alone."""
+    pca_errors = np.random.default_rng(0).uniform(0.5, 1.5, size=(N_ROWS, 1))
+    pca_errors[:2, 0] = 1e4, 1e3
+    gains = np.where(pca_errors > 2, worst_gain, typical_gain)
+    errors = pca_errors * (1 - gains)
+    comparison = HoldoutComparison(
+        errors, pca_errors, errors, pca_errors, np.ones(N_ROWS)
+    )
+    assert abs(comparison.standard_errors) < 2
+    assert comparison.is_accepted == accepted
 
 
 def folds_of(means, noise=1.0):

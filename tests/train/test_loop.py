@@ -163,7 +163,7 @@ def test_returned_weights_have_the_lowest_validation_loss(X):
 def test_fit_stops_early_and_reports_the_error_of_the_best_epoch(
     digits, make_dense, monkeypatch
 ):
-    monkeypatch.setattr("skae._fit.run._LEFT_OUT_SHARE", 0.0)
+    monkeypatch.setattr("skae._fit.acceptance._LEFT_OUT_SHARE", 0.0)
     model = make_dense(
         early_stopping=True,
         learning_rate_init=0.05,
