@@ -117,12 +117,16 @@ class ConvAE(BaseAutoencoder):
         network and PCA. The network is accepted if it reduces the mean reconstruction
         loss of PCA on held-out rows by more than twice the standard error of that
         reduction, or by more if fewer than 100 rows or few groups are compared, or if
-        folds disagree by more than chance explains. Unless other parameters require
-        that the network is always kept, the number of rows determines how rows are held
-        out:
+        folds disagree by more than chance explains. In heavy-tailed data, where a few
+        rows decide mean and standard error, three standard errors suffice without the
+        2 % of the rows that PCA reconstructs worst, if the network is not worse with
+        them. Unless other parameters require that the network is always kept, the
+        number of rows determines how rows are held out:
 
         - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
-          the weights of the best epoch are kept.
+          the weights of the epoch that is best on these rows are kept. Epochs are
+          compared without the 2 % of these rows that PCA reconstructs worst: in
+          heavy-tailed data those few rows would decide the comparison.
         - With 50 to 999 rows, each of five folds is held out in turn. An accepted
           network is trained again on all rows, for the number of epochs that is best on
           the folds: an eighth, a quarter, a half or all of `max_iter`. Unless it is all
@@ -156,7 +160,9 @@ class ConvAE(BaseAutoencoder):
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss on the held-out rows, unless these are folds.
+        loss on the held-out rows, unless these are folds. Epochs count from 60 % of
+        `max_iter` on, when the learning rate has fallen. Before that, only epochs count
+        in which the loss is no lower than before training, and none of the first five.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss on the held-out rows that counts as an
@@ -215,9 +221,11 @@ class ConvAE(BaseAutoencoder):
     history_ : dict of str to list of float
         Loss on the training rows ("loss", without penalties) and on the held-out rows
         ("val_loss", empty if none are held out) in each epoch, in the units described
-        under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
-        folds, and so is "loss" if the estimator is PCA. If fewer than 50 rows make the
-        estimator PCA, "loss" holds the mean squared error of PCA, in the same units.
+        under `loss`. If training may stop early, "val_loss" leaves out the 2 % of the
+        rows that PCA reconstructs worst. If the rows are held out in folds, "val_loss"
+        is the mean over the folds, and so is "loss" if the estimator is PCA. If fewer
+        than 50 rows make the estimator PCA, "loss" holds the mean squared error of PCA,
+        in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

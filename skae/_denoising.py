@@ -122,13 +122,17 @@ class DenoisingAE(DenseAE):
         network and PCA. The network is accepted if it reduces the mean reconstruction
         loss of PCA on held-out rows by more than twice the standard error of that
         reduction, or by more if fewer than 100 rows or few groups are compared, or if
-        folds disagree by more than chance explains. Both reconstruct clean held-out
-        rows from corrupted ones, with the same corruption in every epoch. Unless other
-        parameters require that the network is always kept, the number of rows
-        determines how rows are held out:
+        folds disagree by more than chance explains. In heavy-tailed data, where a few
+        rows decide mean and standard error, three standard errors suffice without the
+        2 % of the rows that PCA reconstructs worst, if the network is not worse with
+        them. Both reconstruct clean held-out rows from corrupted ones, with the same
+        corruption in every epoch. Unless other parameters require that the network is
+        always kept, the number of rows determines how rows are held out:
 
         - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
-          the weights of the best epoch are kept.
+          the weights of the epoch that is best on these rows are kept. Epochs are
+          compared without the 2 % of these rows that PCA reconstructs worst: in
+          heavy-tailed data those few rows would decide the comparison.
         - With 50 to 999 rows, each of five folds is held out in turn. An accepted
           network is trained again on all rows, for the number of epochs that is best on
           the folds: an eighth, a quarter, a half or all of `max_iter`. Unless it is all
@@ -162,8 +166,10 @@ class DenoisingAE(DenseAE):
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss on the held-out rows, unless these are folds. For ordered codes, epochs
-        count from three quarters of `max_iter` on.
+        loss on the held-out rows, unless these are folds. Epochs count from 60 % of
+        `max_iter` on, when the learning rate has fallen. Before that, only epochs count
+        in which the loss is no lower than before training, and none of the first five.
+        For ordered codes, epochs count from 75 % on.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss on the held-out rows that counts as an
@@ -234,9 +240,11 @@ class DenoisingAE(DenseAE):
     history_ : dict of str to list of float
         Loss on the training rows ("loss", without penalties) and on the held-out rows
         ("val_loss", empty if none are held out) in each epoch, in the units described
-        under `loss`. If the rows are held out in folds, "val_loss" is the mean over the
-        folds, and so is "loss" if the estimator is PCA. If fewer than 50 rows make the
-        estimator PCA, "loss" holds the mean squared error of PCA, in the same units.
+        under `loss`. If training may stop early, "val_loss" leaves out the 2 % of the
+        rows that PCA reconstructs worst. If the rows are held out in folds, "val_loss"
+        is the mean over the folds, and so is "loss" if the estimator is PCA. If fewer
+        than 50 rows make the estimator PCA, "loss" holds the mean squared error of PCA,
+        in the same units.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

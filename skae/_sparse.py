@@ -114,8 +114,10 @@ class SparseAE(BaseDense):
 
     early_stopping : bool, default=True
         Whether to hold out the fraction `validation_fraction` of the rows, in order to
-        stop training and to keep the weights of the best epoch. With `False`, the
-        network is trained on all rows for `max_iter` epochs.
+        stop training and to keep the weights of the epoch that is best on these rows.
+        Epochs are compared without the 2 % of these rows that PCA reconstructs worst:
+        in heavy-tailed data those few rows would decide the comparison. With `False`,
+        the network is trained on all rows for `max_iter` epochs.
 
         `holdout`, and `groups` and `X_val` of `fit`, hold out rows in other ways. Equal
         rows are never divided between training and held-out rows: they count as one.
@@ -136,7 +138,10 @@ class SparseAE(BaseDense):
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss, including the sparsity penalty, on the held-out rows.
+        loss, including the sparsity penalty, on the held-out rows. Epochs count from
+        60 % of `max_iter` on, when the learning rate has fallen. Before that, only
+        epochs count in which the loss is no lower than before training, and none of the
+        first five.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss on the held-out rows that counts as an
@@ -194,7 +199,8 @@ class SparseAE(BaseDense):
     history_ : dict of str to list of float
         Loss on the training rows ("loss") and on the held-out rows ("val_loss", empty
         if none are held out) in each epoch, in the units described under `loss` and
-        including the sparsity penalty.
+        including the sparsity penalty. "val_loss" leaves out the 2 % of the held-out
+        rows that PCA reconstructs worst.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

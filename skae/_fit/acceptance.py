@@ -41,7 +41,7 @@ _SIGNIFICANCE = 0.05
 
 
 class HoldoutComparison(NamedTuple):
-    """Errors and losses of the network and of PCA on the same rows.
+    """Errors and losses of the network and of PCA on the same rows, row by row.
 
     There is a column for each cut of nested codes; other codes have a single column.
 
@@ -140,12 +140,10 @@ class HoldoutComparison(NamedTuple):
 
     def _rows(self, rows: np.ndarray) -> HoldoutComparison:
         """Return the comparison of some of the rows."""
-        values = {name: getattr(self, name) for name in _BY_ROW}
-        chosen = {
-            name: None if value is None else value[rows]
-            for name, value in values.items()
-        }
-        return HoldoutComparison(**chosen)
+        chosen: list[Any] = [
+            None if values is None else values[rows] for values in self
+        ]
+        return HoldoutComparison(*chosen)
 
     @property
     def is_clearly_worse(self) -> bool:
@@ -215,10 +213,6 @@ class HoldoutComparison(NamedTuple):
         return excess * (1 + 1 / len(folds))
 
 
-# The fields of a comparison that have a value for each row that was compared.
-_BY_ROW = HoldoutComparison._fields
-
-
 def typical_rows(pca_errors: np.ndarray) -> np.ndarray:
     """Return the indices of the rows but the few that PCA reconstructs worst."""
     n_left_out = int(_LEFT_OUT_SHARE * len(pca_errors))
@@ -273,12 +267,11 @@ def joined(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
     """Join the rows of several comparisons."""
     if len(comparisons) == 1:
         return comparisons[0]
-    joined_fields: dict[str, Any] = {}
-    for name in _BY_ROW:
-        values = [getattr(part, name) for part in comparisons]
-        known = all(value is not None for value in values)
-        joined_fields[name] = np.concatenate(values) if known else None
-    return HoldoutComparison(**joined_fields)
+    fields: list[Any] = [
+        None if values[0] is None else np.concatenate(values)
+        for values in zip(*comparisons, strict=True)
+    ]
+    return HoldoutComparison(*fields)
 
 
 def joined_folds(comparisons: list[HoldoutComparison]) -> HoldoutComparison:
