@@ -6,6 +6,8 @@ any, as ``y``:
 
 - satellite (6,435 x 36; its labels are ``y_class``) and letter (20,000 x 16), from the
   UCI repository, as in R's package mlbench;
+- pageblocks (5,393 x 10) and mammography (11,183 x 6), from the UCI repository, as in
+  the benchmark ADBench;
 - golub_leukemia (38 x 3,051), as in Bioconductor's multtest;
 - gasoline_nir (60 x 401), as in R's package pls;
 - pbmc68k_reduced (700 x 765), as in Python's package scanpy.
@@ -114,7 +116,11 @@ SMALL = {
     "gasoline_nir": _from_file("gasoline_nir"),
     "pbmc68k_reduced": _from_file("pbmc68k_reduced", "y"),
 }
-ALL = {**LARGE, **SMALL}
+HEAVY_TAILED = {
+    "pageblocks": _from_file("pageblocks"),
+    "mammography": _from_file("mammography"),
+}
+ALL = {**LARGE, **SMALL, **HEAVY_TAILED}
 
 
 def available_datasets(report, names):

@@ -54,6 +54,10 @@ _WEIGHT_DECAY = 0.1
 _SNAPSHOT_SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
+# Compiled batches of few rows have room for a multiple of so many rows.
+_ROOM_STEP = 32
+
+
 @dataclass(frozen=True)
 class Regime:
     """How one training of a fit differs from the others of the same fit.
@@ -144,7 +148,7 @@ def train_network(
     if config.stopping is not None:
         data = data._replace(held_out_weights=_held_out_weights(task, split, axes))
     try:
-        result = loop.train(_graph_key(plan), config, data, split, start)
+        result = loop.train(_graph_key(task, config), config, data, split, start)
     except DivergenceError:
         raise ValueError(plan.divergence_message()) from None
     if result.diverged:
@@ -157,11 +161,18 @@ def train_network(
     return Trained(result, axes)
 
 
-def _graph_key(plan: FitPlan) -> GraphKey:
+def _graph_key(task: FitTask, config: TrainingConfig) -> GraphKey:
+    plan = task.plan
+    batch_size = plan.code_kind.batch_size(plan.batch_size)
+    if config.min_steps > 1:
+        # Room for the batches of all rows, so that folds share a program. It is rounded
+        # up, so that a search over folds of different sizes does so, too.
+        longest = -(-len(task.X) // config.min_steps)
+        batch_size = min(batch_size, -(-longest // _ROOM_STEP) * _ROOM_STEP)
     return GraphKey(
         network=plan.code_kind.network_to_train(plan.network),
         objective=plan.code_kind.objective(plan),
-        batch_size=plan.code_kind.batch_size(plan.batch_size),
+        batch_size=batch_size,
         smoothing=plan.pca_shortcut,
         corruption=plan.corruption,
     )
