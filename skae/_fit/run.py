@@ -72,12 +72,15 @@ class Regime:
         Whether there is a single epoch at a constant rate, without warm-ups.
     fold : int or None
         Number of the fold, which gets an order of rows and noise of its own.
+    n_trainings : int
+        As in `TrainingConfig`.
     """
 
     snapshot_epochs: tuple[int, ...] = ()
     stop_early: bool = False
     one_epoch: bool = False
     fold: int | None = None
+    n_trainings: int = 1
 
 
 class Trained(NamedTuple):
@@ -204,6 +207,7 @@ def _configuration(
         target_rate=code_training.target_rate,
         early_code_gradient=code_training.early_code_gradient,
         snapshot_epochs=regime.snapshot_epochs,
+        n_trainings=regime.n_trainings,
         verbose=plan.verbose,
     )
     return _of_one_epoch(config, plan) if regime.one_epoch else config

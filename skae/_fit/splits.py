@@ -19,7 +19,7 @@ from skae._utils.repeats import first_of_equal_rows, occur_in
 if TYPE_CHECKING:
     from skae._fit.task import FitTask
 
-_N_FOLDS = 5
+_N_FOLDS = 4
 
 # For fewer rows than this a single hold-out says too little. In cross-validation every
 # row is held out once, and an accepted network is trained anew on all rows, up to the

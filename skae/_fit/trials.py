@@ -105,8 +105,12 @@ def _cross_validate(task: FitTask) -> Trial:
     """Hold out each row once, and return the trial of the best snapshot."""
     epochs = snapshot_epochs(task.plan, len(task.X))
     runs: list[list[Run]] = []
-    for fold, split in enumerate(folds(task), start=1):
-        runs.append(train_and_compare(task, split, Regime(epochs, fold=fold)))
+    splits = folds(task)
+    for fold, split in enumerate(splits, start=1):
+        # The first fold may be the only one.
+        n_trainings = 1 if fold == 1 else len(splits)
+        regime = Regime(epochs, fold=fold, n_trainings=n_trainings)
+        runs.append(train_and_compare(task, split, regime))
         trials = trials_of_snapshots(runs, epochs)
         if trials[-1].was_interrupted:
             raise KeyboardInterrupt
@@ -134,7 +138,8 @@ def kept_network(
     """
     if trial.n_epochs is None:
         return network_result(task, trial.runs[0].trained, trial.comparison)
-    trained = train_network(task, task.all_rows, Regime((trial.n_epochs,)), previous)
+    regime = Regime((trial.n_epochs,), n_trainings=len(trial.runs))
+    trained = train_network(task, task.all_rows, regime, previous)
     val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
     result = replace(trained.result, val_loss=mean_curve(val_losses))
     trained = trained._replace(result=result)

@@ -164,7 +164,7 @@ def prepare_epochs(
     """
     rng = np.random.default_rng(config.seed)
     lengths = batch_lengths(len(split.train), key.batch_size, config.min_steps)
-    n_steps_by_xla = steps_per_call(key)
+    n_steps_by_xla = steps_per_call(key, len(lengths))
     n_normals = _n_normals(key, 1 if before_xla is None else n_steps_by_xla)
     table = rng.standard_normal(n_normals, dtype=np.float32)
     constant = _constant_fields(key, config, lengths, table)

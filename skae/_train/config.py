@@ -117,6 +117,8 @@ class TrainingConfig:
         rates are still high, so a snapshot is the mean of the weights over the second
         half of the epochs before it, without the epochs up to the previous snapshot and
         without those of the `warmup`.
+    n_trainings : int
+        Number of trainings of this network that the fit is likely to make from now on.
     verbose : bool
         Whether every epoch is logged.
     """
@@ -136,6 +138,7 @@ class TrainingConfig:
     target_rate: float = 0.5
     early_code_gradient: float = 1.0
     snapshot_epochs: tuple[int, ...] = ()
+    n_trainings: int = 1
     verbose: bool = False
 
 

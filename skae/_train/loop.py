@@ -68,7 +68,7 @@ def _run_epochs(
 ) -> _Progress:
     before_xla = None
     if tf.test.is_built_with_xla():
-        before_xla = epochs_before_xla(program.key, len(split.train), config.n_epochs)
+        before_xla = epochs_before_xla(program.key, config, len(split.train))
     start, epochs = prepare_epochs(program.key, config, data, split, before_xla)
     progress = _Progress(program, config, len(split.held_out) > 0)
     if config.stopping is not None:

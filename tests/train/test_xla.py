@@ -13,7 +13,7 @@ from skae._network.architectures import (
 )
 from skae._network.nested import nested_network
 from skae._train import program
-from skae._train.config import EarlyStopping
+from skae._train.config import EarlyStopping, TrainingConfig
 from skae._train.objectives import L1Penalty, NestedReconstruction
 from skae._train.xla import epochs_before_xla, steps_per_call
 from tests.trainings import (
@@ -45,15 +45,30 @@ def steps_compiled():
 # --- The decision ---
 
 
+def configured(n_epochs, n_trainings=1):
+    return TrainingConfig(1e-3, n_epochs, min_steps=4, n_trainings=n_trainings)
+
+
 @pytest.mark.parametrize(
     ("n_rows", "n_epochs", "expected"),
-    [(10_000, 100, None), (1_000_000, 2, None), (1_000_000, 1000, 33)],
+    [
+        (1000, 100, None),
+        (10_000, 16, None),
+        (10_000, 100, 15),
+        (1_000_000, 1, None),
+        (1_000_000, 2, 1),
+    ],
 )
 def test_xla_takes_over_only_if_much_work_remains(n_rows, n_epochs, expected):
-    # 1520 weights: after 33 epochs of a million rows, their product exceeds 5e10.
-    key = key_of_width(72)
-    assert key.network.n_weights == 72 * 20 + 82
-    assert epochs_before_xla(key, n_rows, n_epochs) == expected
+    key, config = key_of_width(72), configured(n_epochs)
+    assert epochs_before_xla(key, config, n_rows) == expected
+
+
+@pytest.mark.parametrize(("n_trainings", "expected"), [(1, None), (2, None), (5, 0)])
+def test_folds_that_follow_share_the_compilation(n_trainings, expected):
+    """All of them profit from it, so it begins at once."""
+    key, config = key_of_width(72), configured(100, n_trainings)
+    assert epochs_before_xla(key, config, n_rows=300) == expected
 
 
 def test_xla_takes_over_neither_convolutions_nor_wide_batches():
@@ -64,14 +79,19 @@ def test_xla_takes_over_neither_convolutions_nor_wide_batches():
         False,
     )
     for key in (replace(KEY, network=conv), key_of_width(72, batch_size=2**18)):
-        assert epochs_before_xla(key, 1_000_000, 1000) is None
+        assert epochs_before_xla(key, configured(1000), 1_000_000) is None
 
 
 @pytest.mark.parametrize(
     ("n_features", "expected"), [(64, 32), (2**12, 10), (2**16, 1)]
 )
 def test_fewer_steps_of_wide_rows_are_taken_at_once(n_features, expected):
-    assert steps_per_call(key_of_width(n_features)) == expected
+    assert steps_per_call(key_of_width(n_features), 100) == expected
+
+
+@pytest.mark.parametrize(("n_steps", "expected"), [(1, 1), (4, 4), (7, 4), (8, 8)])
+def test_no_more_steps_are_taken_at_once_than_an_epoch_has(n_steps, expected):
+    assert steps_per_call(key_of_width(64), n_steps) == expected
 
 
 def test_little_work_is_done_without_xla(X, empty_cache):
@@ -80,10 +100,10 @@ def test_little_work_is_done_without_xla(X, empty_cache):
 
 
 def test_much_work_is_done_by_xla(X, empty_cache, monkeypatch):
-    monkeypatch.setattr("skae._train.xla._WORK_BEFORE_XLA", 1)
-    monkeypatch.setattr("skae._train.xla._WORK_WORTH_XLA", 1)
+    monkeypatch.setattr("skae._train.xla._SECONDS_BEFORE", 1e-9)
+    monkeypatch.setattr("skae._train.xla._SECONDS_WORTH_COMPILING", 1e-9)
     train_rows(X, n_epochs=3)
-    assert steps_compiled() == {1, 32}
+    assert steps_compiled() == {1, 4}
 
 
 # --- The steps ---
