@@ -166,10 +166,9 @@ class DenoisingAE(DenseAE):
 
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
-        loss on the held-out rows, unless these are folds. Epochs count from 60 % of
+        loss on the held-out rows, unless these are folds. Epochs count from 75 % of
         `max_iter` on, when the learning rate has fallen. Before that, only epochs count
         in which the loss is no lower than before training, and none of the first five.
-        For ordered codes, epochs count from 75 % on.
 
     tol : float, default=1e-4
         Smallest relative decrease of the loss on the held-out rows that counts as an

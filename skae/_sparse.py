@@ -139,7 +139,7 @@ class SparseAE(BaseDense):
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
         loss, including the sparsity penalty, on the held-out rows. Epochs count from
-        60 % of `max_iter` on, when the learning rate has fallen. Before that, only
+        75 % of `max_iter` on, when the learning rate has fallen. Before that, only
         epochs count in which the loss is no lower than before training, and none of the
         first five.
 

@@ -159,7 +159,7 @@ class VAETransformer(BaseDense):
     n_iter_no_change : int, default=10
         Training stops after this many consecutive epochs without an improvement of the
         evidence lower bound on the held-out rows, unless these are folds. Epochs count
-        from 60 % of `max_iter` on, when the learning rate has fallen. Before that, only
+        from 75 % of `max_iter` on, when the learning rate has fallen. Before that, only
         epochs count in which the bound is no better than before training, and none of
         the first five or of the warm-up.
 

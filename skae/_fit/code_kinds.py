@@ -61,12 +61,6 @@ _EARLY_CODE_GRADIENT = 0.1
 _NESTED_BATCHES = 2
 _NESTED_RATE = 3
 
-# Share of the epochs before patience begins. At the rates before, the loss on held-out
-# rows may rise for many epochs, and yet be lower than ever once the rates have fallen.
-# Nested codes improve together only once they learn from each other.
-_PATIENCE_SHARE = 0.6
-_NESTED_PATIENCE_SHARE = 0.75
-
 
 class CodeTraining(NamedTuple):
     """What a kind of code sets in the training configuration.
@@ -83,8 +77,6 @@ class CodeTraining(NamedTuple):
         As in `TrainingConfig`.
     rate_factor : float
         Factor of the learning rate.
-    patience_share : float
-        Share of the epochs before patience begins.
     """
 
     term_weight: float = 0.0
@@ -92,7 +84,6 @@ class CodeTraining(NamedTuple):
     target_rate: float = 0.5
     early_code_gradient: float = 1.0
     rate_factor: float = 1.0
-    patience_share: float = _PATIENCE_SHARE
 
 
 def _objectives() -> Any:
@@ -299,7 +290,6 @@ class NestedCode(PrincipalCode):
         return CodeTraining(
             early_code_gradient=_EARLY_CODE_GRADIENT,
             rate_factor=max(1.0, fullness * _NESTED_RATE),
-            patience_share=_NESTED_PATIENCE_SHARE,
         )
 
     def batch_size(self, batch_size: int) -> int:

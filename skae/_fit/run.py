@@ -30,7 +30,6 @@ from skae._train.schedule import WARMUP_EPOCHS
 from skae._utils.tensorflow_import import import_with_tensorflow
 
 if TYPE_CHECKING:
-    from skae._fit.code_kinds import CodeTraining
     from skae._fit.pca import PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.result import FitResult
@@ -48,6 +47,10 @@ _ROWS_OF_UNIT_NOISE = 300
 
 # The kernels of such a network decay by this multiple of the learning rate each step.
 _WEIGHT_DECAY = 0.1
+
+# Share of the epochs before patience begins. At the rates before, the loss on held-out
+# rows may rise for many epochs, and yet be lower than ever once the rates have fallen.
+_PATIENCE_SHARE = 0.75
 
 # Shares of the schedule after which networks of few rows are compared, as they overfit
 # early.
@@ -190,7 +193,7 @@ def _configuration(
         multiple = np.sqrt(_ROWS_OF_UNIT_NOISE / task.count_distinct(split))
         smoothing_noise = plan.code_kind.smoothing_noise(multiple, axes.error)
     if regime.stop_early and len(split.held_out):
-        stopping = _early_stopping(plan, code_training)
+        stopping = _early_stopping(plan, code_training.warmup)
     fold = () if regime.fold is None else (regime.fold,)
     config = TrainingConfig(
         learning_rate=code_training.rate_factor * plan.learning_rate,
@@ -213,13 +216,12 @@ def _configuration(
     return _of_one_epoch(config, plan) if regime.one_epoch else config
 
 
-def _early_stopping(plan: FitPlan, code_training: CodeTraining) -> EarlyStopping:
-    start = code_training.patience_share * plan.max_iter
+def _early_stopping(plan: FitPlan, warmup: int) -> EarlyStopping:
     return EarlyStopping(
         plan.n_iter_no_change,
         plan.tol,
-        max(int(start), code_training.warmup),
-        max(WARMUP_EPOCHS, code_training.warmup),
+        start=max(int(_PATIENCE_SHARE * plan.max_iter), warmup),
+        grace=max(WARMUP_EPOCHS, warmup),
     )
 
 

@@ -39,9 +39,7 @@ _MAX_STEPS = 32
 _MAX_VALUES = 2**22
 
 
-def epochs_before_xla(
-    key: GraphKey, config: TrainingConfig, n_rows: int
-) -> int | None:
+def epochs_before_xla(key: GraphKey, config: TrainingConfig, n_rows: int) -> int | None:
     """Return the epoch from which XLA pays for its compilation; `None` for never.
 
     If the fit goes on to further trainings, XLA compiles at once.

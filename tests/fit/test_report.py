@@ -189,7 +189,7 @@ def test_output_that_reaches_all_rows_is_fine(activation, wine):
                 "n_iter_no_change": 1,
             },
             178,
-            r"a network .* epochs: 13 \(the loss on the held-out rows had ceased",
+            r"a network .* epochs: 16 \(the loss on the held-out rows had ceased",
         ),
     ],
 )

@@ -107,13 +107,8 @@ def test_held_out_rows_stop_training_if_they_are_to(
     config = configure(
         regime, n_held_out=n_held_out, n_iter_no_change=3, tol=0.01, max_iter=100
     )
-    rule = EarlyStopping(3, 0.01, start=60, grace=5)
+    rule = EarlyStopping(3, 0.01, start=75, grace=5)
     assert config.stopping == (rule if stops else None)
-
-
-def test_patience_of_nested_codes_starts_later(configure):
-    config = configure(Regime(stop_early=True), code_kind=NestedCode(), max_iter=100)
-    assert config.stopping.start == 75
 
 
 def test_held_out_rows_that_pca_reconstructs_worst_do_not_judge_epochs(trainings):
@@ -136,7 +131,7 @@ def test_few_held_out_rows_all_judge_epochs(trainings):
     np.testing.assert_allclose(trainings[-1][2].held_out_weights, 1 / 40)
 
 
-@pytest.mark.parametrize(("warmup", "start"), [(50, 60), (80, 80)])
+@pytest.mark.parametrize(("warmup", "start"), [(50, 75), (80, 80)])
 def test_no_epoch_of_the_warm_up_counts(configure, warmup, start):
     code_kind = VariationalCode(1.0, warmup)
     config = configure(
