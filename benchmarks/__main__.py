@@ -26,6 +26,7 @@ from benchmarks import (
     states,
     tall,
     transform,
+    truncation_search,
 )
 from benchmarks.datasets import ALL
 from benchmarks.report import Report
@@ -42,6 +43,7 @@ SECTIONS = {
     "serving": serving,
     "scaling": scaling,
     "search": search,
+    "truncation_search": truncation_search,
     "promise": promise,
     "quality": quality,
     "family": family,

@@ -18,8 +18,10 @@ def skops_trusted_types() -> list[str]:
     """Return the types that skops must trust to load the estimators of this package.
 
     These types are the five autoencoders and the search. skops trusts all other types
-    in their saved states by default, but for a splitter given as `holdout`: add its
-    type, such as "sklearn.model_selection._split.TimeSeriesSplit".
+    in their saved states by default, but for a splitter given as `holdout` and the
+    scorer of a search: add their types, such as
+    "sklearn.model_selection._split.TimeSeriesSplit" and
+    "sklearn.metrics._scorer._PassthroughScorer".
 
     Returns
     -------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from time import perf_counter
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -223,6 +224,13 @@ class TruncationSearchCV(BaseSearchCV):
         self.n_components = n_components
         self.step = step
         self.refine = refine
+
+    def __sklearn_tags__(self) -> Any:
+        tags, of_estimator = super().__sklearn_tags__(), get_tags(self.estimator)
+        # scikit-learn's searches leave these out.
+        tags.transformer_tags = deepcopy(of_estimator.transformer_tags)
+        tags.target_tags = deepcopy(of_estimator.target_tags)
+        return tags
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:

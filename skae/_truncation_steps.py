@@ -119,9 +119,12 @@ class DividedEstimator:
         return self._divide_by_prefix(params)
 
     def _route(self, params: dict[str, Any]) -> StepParams:
+        of_step = process_routing(self.whole, "fit", **params)[self._name]
+        # A pipeline calls `fit_transform` of all its steps but the last one.
+        method = "fit" if self.after() is None else "fit_transform"
         return StepParams(
             _consumed(self.before(), "fit_transform", params),
-            process_routing(self.whole, "fit", **params)[self._name]["fit"],
+            of_step[method],
             _consumed(self.after(), "fit", params),
         )
 
@@ -261,11 +264,12 @@ def check_n_components(most: int, X: Any, n_rows: int | None = None) -> None:
         n_features = _num_features(X)
     except TypeError:  # not rows; the fit says so
         return
-    if most > min(n_rows, n_features):
+    limit = min(n_rows, n_features)
+    if most > limit > 0:  # no rows at all are an error of the fit
         raise TooManyComponents(
-            f"n_components has {most}, but the autoencoder gets {n_rows} rows of "
-            f"{n_features} features to train on, and PCA of them has at most "
-            f"{min(n_rows, n_features)} components. Leave out larger numbers."
+            f"n_components has {most}, but the rows that the autoencoder is to be "
+            f"trained on have n_samples={n_rows} and n_features={n_features}, and PCA "
+            f"of them has at most {limit} components. Leave out larger numbers."
         )
 
 
