@@ -28,6 +28,7 @@ from benchmarks import (
     states,
     tall,
     transform,
+    truncation_search,
 )
 from benchmarks.datasets import ALL
 from benchmarks.report import Report
@@ -44,6 +45,7 @@ SECTIONS = {
     "serving": serving,
     "scaling": scaling,
     "search": search,
+    "truncation_search": truncation_search,
     "promise": promise,
     "quality": quality,
     "schedule": schedule,

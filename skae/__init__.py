@@ -1,5 +1,7 @@
 """Autoencoders as scikit-learn transformers, in the place of PCA."""
 
+from typing import TYPE_CHECKING
+
 # Imported first for speed: from deeper in the stack of imports it takes a tenth longer.
 import sklearn.base
 
@@ -12,7 +14,10 @@ from skae._sparse import SparseAE
 from skae._vae import VAETransformer
 from skae._version import __version__ as __version__
 
-del sklearn  # not a public name of this package
+if TYPE_CHECKING:
+    from skae._truncation_search import TruncationSearchCV
+
+del TYPE_CHECKING, sklearn  # no public names of this package
 
 __all__ = [
     "ConvAE",
@@ -20,7 +25,21 @@ __all__ = [
     "DenseAE",
     "PCAComparison",
     "SparseAE",
+    "TruncationSearchCV",
     "VAETransformer",
     "compare_with_pca",
     "skops_trusted_types",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # It takes scikit-learn's searches to import, which serving does not need.
+    if name == "TruncationSearchCV":
+        from skae._truncation_search import TruncationSearchCV
+
+        return TruncationSearchCV
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,13 +10,18 @@ from skae._vae import VAETransformer
 
 _ESTIMATORS = (ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer)
 
+# Named, as only those who search need to import it.
+_SEARCH = "skae._truncation_search.TruncationSearchCV"
+
 
 def skops_trusted_types() -> list[str]:
-    """Return the types that skops must trust to load the autoencoders.
+    """Return the types that skops must trust to load the estimators of this package.
 
-    These types are the five estimators. skops trusts all other types in their saved
-    states by default, but for a splitter given as `holdout`: add its type, such as
-    "sklearn.model_selection._split.TimeSeriesSplit".
+    These types are the five autoencoders and the search. skops trusts all other types
+    in their saved states by default, but for a splitter given as `holdout` and the
+    scorer of a search: add their types, such as
+    "sklearn.model_selection._split.TimeSeriesSplit" and
+    "sklearn.metrics._scorer._PassthroughScorer".
 
     Returns
     -------
@@ -35,5 +40,7 @@ def skops_trusted_types() -> list[str]:
     skae._dense.DenseAE
     skae._sparse.SparseAE
     skae._vae.VAETransformer
+    skae._truncation_search.TruncationSearchCV
     """
-    return [f"{cls.__module__}.{cls.__qualname__}" for cls in _ESTIMATORS]
+    types = [f"{cls.__module__}.{cls.__qualname__}" for cls in _ESTIMATORS]
+    return [*types, _SEARCH]

@@ -1,5 +1,5 @@
-"""The names of the public estimators."""
+"""The names of the autoencoders."""
 
 import skae
 
-NAMES = [name for name in skae.__all__ if hasattr(getattr(skae, name), "fit")]
+NAMES = [name for name in skae.__all__ if hasattr(getattr(skae, name), "reconstruct")]

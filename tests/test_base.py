@@ -385,7 +385,7 @@ def test_unknown_part_of_a_keras_model_is_refused(model):
 
 def test_public_names_are_the_declared_ones():
     """Modules that the package imports are not among them, such as scikit-learn."""
-    names = run("import skae; print(*vars(skae))").stdout.split()
+    names = run("import skae; print(*dir(skae))").stdout.split()
     assert {name for name in names if not name.startswith("_")} == {*skae.__all__}
 
 
