@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skae._base import BaseAutoencoder, Start
+from skae._constraints import NOISE_CONSTRAINTS, resolved_corruption
 from skae._fit.code_kinds import CodeKind, PrincipalCode
 from skae._network.architectures import Activations, FeatureMaps, conv_network
 from skae._utils.compat import Interval, StrOptions
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from skae._network.description import Network
     from skae._scoring import Rows
+    from skae._train.corruption import Corruption
 
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)
@@ -52,6 +54,25 @@ class ConvAE(BaseAutoencoder):
         (height, width, channels), or a signal (length,). Pass a signal with several
         channels as an image of width 1: (length, 1, channels). "auto" treats 16, 25,
         36... features as a square image and any other number of features as a signal.
+
+    noise : {"gaussian", "masking", "salt_and_pepper", "swap"} or None, default=None
+        Corruption of the training rows, which the network learns to remove, drawn
+        afresh for every batch; see :class:`DenoisingAE`. Fit such a denoiser to clean
+        rows: ``reconstruct(X_noisy)`` removes the noise.
+
+        - `None` adds none.
+        - "gaussian" adds normally distributed noise.
+        - "masking" sets values to zero.
+        - "salt_and_pepper" sets values to the minimum or the maximum of the feature
+          over the training rows, with equal probability.
+        - "swap" replaces values by the value of the same feature in another training
+          row, drawn separately for each value.
+
+    noise_level : float, default=0.1
+        Strength of the corruption. For "gaussian", it is the standard deviation of the
+        noise, in units of the root mean variance of the features. For the other kinds,
+        it is the share of values that are corrupted, at most 1. Choose a level similar
+        to that of the expected noise. Not used with ``noise=None``.
 
     filters : int or array-like of int, default=(16, 8)
         Number of filters of each convolution. Each convolution is followed by pooling,
@@ -91,7 +112,8 @@ class ConvAE(BaseAutoencoder):
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        Loss to minimise. The network must also beat PCA in this loss to be accepted.
+        Loss to minimise, with `noise` between the clean row and the reconstruction of
+        the corrupted row. The network must also beat PCA in this loss to be accepted.
         With a linear output, it is measured in units of the root mean variance of the
         features; the Huber loss becomes linear at an error of 1. "binary_crossentropy"
         requires `X` in [0, 1] and ``output_activation="sigmoid"``.
@@ -120,8 +142,9 @@ class ConvAE(BaseAutoencoder):
         folds disagree by more than chance explains. In heavy-tailed data, where a few
         rows decide mean and standard error, three standard errors suffice without the
         2 % of the rows that PCA reconstructs worst, if the network is not worse with
-        them. Unless other parameters require that the network is always kept, the
-        number of rows determines how rows are held out:
+        them. With `noise`, both reconstruct clean held-out rows from corrupted ones,
+        with the same corruption in every epoch. Unless other parameters require that
+        the network is always kept, the number of rows determines how rows are held out:
 
         - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
           the weights of the epoch that is best on these rows are kept. Epochs are
@@ -201,11 +224,13 @@ class ConvAE(BaseAutoencoder):
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
         units of the data. It is measured on the held-out rows, or on the training rows
-        if none are held out. If the estimator is PCA, it is the error of PCA.
+        if none are held out. With `noise`, it is the error between clean rows and their
+        reconstructions from corrupted rows. If the estimator is PCA, it is the error of
+        PCA.
 
     pca_reconstruction_error_ : float
         Mean squared error of PCA with the same number of components, fitted to the same
-        training rows and measured on the same rows.
+        training rows and measured on the same rows, with the same corruption.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance along each component. Defined only if the estimator is
@@ -237,6 +262,7 @@ class ConvAE(BaseAutoencoder):
     See Also
     --------
     DenseAE : Fully connected autoencoder, which ignores neighbourhoods and is faster.
+    DenoisingAE : Fully connected autoencoder that removes noise.
 
     Notes
     -----
@@ -269,6 +295,8 @@ class ConvAE(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": [StrOptions({"auto"}), "array-like"],
+        **NOISE_CONSTRAINTS,
+        "noise": [*NOISE_CONSTRAINTS["noise"], None],
         "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "whiten": ["boolean"],
@@ -279,6 +307,8 @@ class ConvAE(BaseAutoencoder):
         n_components: int | None = 2,
         *,
         image_shape: Any = "auto",
+        noise: str | None = None,
+        noise_level: float = 0.1,
         filters: Any = (16, 8),
         kernel_size: int = 3,
         hidden_layer_sizes: Any = "auto",
@@ -344,6 +374,9 @@ class ConvAE(BaseAutoencoder):
                 )
         is_linear = self.n_components is not None and self.code_activation == "linear"
         return PrincipalCode(bool(self.whiten)) if is_linear else CodeKind()
+
+    def _corruption(self) -> tuple[Corruption, float]:
+        return resolved_corruption(type(self).__name__, self.noise, self.noise_level)
 
     def _starts_at_pca(self) -> bool:
         return super()._starts_at_pca() and self.n_components is not None
