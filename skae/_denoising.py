@@ -257,6 +257,7 @@ class DenoisingAE(DenseAE):
     See Also
     --------
     DenseAE : The same autoencoder without corruption, for clean rows.
+    ConvAE : With `noise`, it removes noise from images by convolutions.
 
     Notes
     -----

@@ -296,6 +296,25 @@ def test_pickled_denoiser_is_trained_further(digits, n_components):
     assert model.reconstruction_error_ < error
 
 
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
+@pytest.mark.parametrize(
+    ("n_components", "noise", "filters"),
+    [
+        (2, None, [16, 8]),
+        (2, "gaussian", [16, 8]),
+        (None, None, [16, 8]),
+        (None, "gaussian", [16, 32]),
+    ],
+)
+def test_feature_map_has_more_filters_by_default_if_it_removes_noise(
+    n_components, noise, filters
+):
+    X = random_rows(30)
+    model = ConvAE(n_components, noise=noise, early_stopping=False, max_iter=1).fit(X)
+    layers = model.to_keras("encoder").layers
+    assert [layer.filters for layer in layers if hasattr(layer, "filters")] == filters
+
+
 def test_without_noise_its_level_does_not_matter(digits):
     codes, same = (
         fitted_denoiser(3, digits, noise=None, noise_level=level).transform(digits)
