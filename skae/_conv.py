@@ -305,9 +305,9 @@ class ConvAE(BaseAutoencoder):
     With `noise`, it removes noise from images:
 
     >>> import numpy as np
-    >>> noise = np.random.default_rng(0).normal(0, 2, size=(300, 64))
+    >>> noise = np.random.default_rng(0).normal(0, 3, size=(300, 64))
     >>> denoiser = ConvAE(
-    ...     32, noise="gaussian", noise_level=0.5, max_iter=30, random_state=0
+    ...     32, noise="gaussian", noise_level=0.7, max_iter=20, random_state=0
     ... ).fit(X[300:])
     >>> denoised = denoiser.reconstruct(X[:300] + noise)
     >>> bool(np.mean((denoised - X[:300]) ** 2) < np.mean(noise**2) / 2)
