@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     checks,
+    denoising,
     dimension,
     epochs,
     family,
@@ -51,6 +52,7 @@ SECTIONS = {
     "schedule": schedule,
     "few_rows": few_rows,
     "family": family,
+    "denoising": denoising,
     "dimension": dimension,
     "checks": checks,
     "states": states,

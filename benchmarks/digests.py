@@ -183,6 +183,18 @@ FITS = [
     ("conv", ConvAE(4, filters=(4, 2), **SHORT), many_digits, fit),
     ("conv, map", ConvAE(None, filters=(4,), **SHORT), single_precision, fit),
     ("conv, signal", ConvAE(3, filters=4, image_shape=(30,), **SHORT), cancer, fit),
+    (
+        "conv, denoising",
+        ConvAE(4, noise="gaussian", filters=(4, 2), **SHORT),
+        many_digits,
+        fit,
+    ),
+    (
+        "conv, denoising map",
+        ConvAE(None, noise="swap", filters=4, **SHORT),
+        few_digits,
+        fit,
+    ),
     ("conv, resumed", ConvAE(3, filters=4, **NETWORK), few_digits, resumed),
 ]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from skae._network.description import ACTIVATIONS
 from skae._network.losses import LOSSES
+from skae._train.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from skae._utils.blocks import row_slices
 from skae._utils.compat import HasMethods, Interval, StrOptions
 
@@ -46,6 +47,11 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+}
+
+NOISE_CONSTRAINTS: dict[str, list[Any]] = {
+    "noise": [StrOptions(set(CORRUPTIONS))],
+    "noise_level": [Interval(Real, 0, None, closed="left")],
 }
 
 
@@ -125,6 +131,22 @@ def check_linear_code(estimator: str, parameter: str, code_activation: str) -> N
             f"{estimator} with {parameter} needs code_activation='linear', got "
             f"code_activation={code_activation!r}. Change one of them."
         )
+
+
+def resolved_corruption(
+    estimator: str, noise: str | None, noise_level: float
+) -> tuple[Corruption, float]:
+    """Return the corruption of that name and its level, or none; check the level."""
+    if noise is None:
+        return NO_CORRUPTION, 0.0
+    corruption = CORRUPTIONS[noise]
+    if noise_level > corruption.max_level:
+        raise ValueError(
+            f"{estimator} with noise={noise!r} needs a noise_level of at most "
+            f"{corruption.max_level:g}, the share of the values to corrupt, got "
+            f"noise_level={noise_level:g}."
+        )
+    return corruption, float(noise_level)
 
 
 def resolved_batch_size(batch_size: int | str, auto: int, n_rows: int) -> int:

@@ -7,6 +7,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from skae._base import BaseAutoencoder, Start
+from skae._constraints import NOISE_CONSTRAINTS, resolved_corruption
 from skae._fit.code_kinds import CodeKind, PrincipalCode
 from skae._network.architectures import Activations, FeatureMaps, conv_network
 from skae._utils.compat import Interval, StrOptions
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
     from skae._network.description import Network
     from skae._scoring import Rows
+    from skae._train.corruption import Corruption
 
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)
+_AUTO_FILTERS = (16, 8)
+
+# What removes noise is the training, not a small code: a large feature map keeps more
+# of the image. Judged by `python -m benchmarks full --only denoising`.
+_AUTO_FILTERS_OF_DENOISING_MAPS = (16, 32)
 
 # Fewer features than this are a signal rather than a square image.
 _MIN_IMAGE_FEATURES = 16
@@ -38,6 +45,9 @@ class ConvAE(BaseAutoencoder):
     is initialised with PCA, and the network is accepted only if it reconstructs
     held-out rows better than PCA. Otherwise the estimator is PCA fitted to all rows.
 
+    With `noise`, the network learns to reconstruct clean rows from corrupted ones, as
+    :class:`DenoisingAE` does: ``reconstruct(X_noisy)`` removes the noise.
+
     Parameters
     ----------
     n_components : int or None, default=2
@@ -45,7 +55,8 @@ class ConvAE(BaseAutoencoder):
         connected layer after the last feature map. With `None`, the last feature map
         itself is the code. For an image, it then has
         ``ceil(height / 2**n) * ceil(width / 2**n) * filters[-1]`` values, where n is
-        the length of `filters`.
+        the length of `filters`. There is then no PCA to start from, and the network is
+        always kept.
 
     image_shape : "auto" or tuple of int, default="auto"
         Shape that the features of a row have in C order: an image (height, width) or
@@ -53,10 +64,30 @@ class ConvAE(BaseAutoencoder):
         channels as an image of width 1: (length, 1, channels). "auto" treats 16, 25,
         36... features as a square image and any other number of features as a signal.
 
-    filters : int or array-like of int, default=(16, 8)
+    noise : {"gaussian", "masking", "salt_and_pepper", "swap"} or None, default=None
+        Corruption of the training rows, which the network learns to remove, drawn
+        afresh for every batch. Fit such a denoiser to clean rows.
+
+        - `None` leaves the rows as they are.
+        - "gaussian" adds normally distributed noise.
+        - "masking" sets values to zero.
+        - "salt_and_pepper" sets values to the minimum or the maximum of the feature
+          over the training rows, with equal probability.
+        - "swap" replaces values by the value of the same feature in another training
+          row, drawn separately for each value.
+
+    noise_level : float, default=0.1
+        Strength of the corruption. For "gaussian", it is the standard deviation of the
+        noise, in units of the root mean variance of the features. For the other kinds,
+        it is the share of values that are corrupted, at most 1. Choose a level similar
+        to that of the expected noise. Not used with ``noise=None``.
+
+    filters : "auto", int or array-like of int, default="auto"
         Number of filters of each convolution. Each convolution is followed by pooling,
         which halves the image and rounds odd sizes up. The decoder mirrors the
-        convolutions and the pooling.
+        convolutions and the pooling. "auto" is ``(16, 8)``, and ``(16, 32)`` with both
+        `noise` and ``n_components=None``: a feature map that removes noise need not be
+        small.
 
     kernel_size : int, default=3
         Height and width of the kernels, or their length for signals.
@@ -91,7 +122,8 @@ class ConvAE(BaseAutoencoder):
 
     loss : {"squared_error", "absolute_error", "huber", "binary_crossentropy"}, \
             default="squared_error"
-        Loss to minimise. The network must also beat PCA in this loss to be accepted.
+        Loss to minimise, with `noise` between the clean row and the reconstruction of
+        the corrupted row. The network must also beat PCA in this loss to be accepted.
         With a linear output, it is measured in units of the root mean variance of the
         features; the Huber loss becomes linear at an error of 1. "binary_crossentropy"
         requires `X` in [0, 1] and ``output_activation="sigmoid"``.
@@ -120,8 +152,9 @@ class ConvAE(BaseAutoencoder):
         folds disagree by more than chance explains. In heavy-tailed data, where a few
         rows decide mean and standard error, three standard errors suffice without the
         2 % of the rows that PCA reconstructs worst, if the network is not worse with
-        them. Unless other parameters require that the network is always kept, the
-        number of rows determines how rows are held out:
+        them. With `noise`, both reconstruct clean held-out rows from corrupted ones,
+        with the same corruption in every epoch. Unless other parameters require that
+        the network is always kept, the number of rows determines how rows are held out:
 
         - With 1,000 rows or more, the fraction `validation_fraction` is held out, and
           the weights of the epoch that is best on these rows are kept. Epochs are
@@ -201,11 +234,13 @@ class ConvAE(BaseAutoencoder):
     reconstruction_error_ : float
         Mean squared error of the reconstruction over rows and features, in the squared
         units of the data. It is measured on the held-out rows, or on the training rows
-        if none are held out. If the estimator is PCA, it is the error of PCA.
+        if none are held out. With `noise`, it is the error between clean rows and their
+        reconstructions from corrupted rows. If the estimator is PCA, it is the error of
+        PCA.
 
     pca_reconstruction_error_ : float
         Mean squared error of PCA with the same number of components, fitted to the same
-        training rows and measured on the same rows.
+        training rows and measured on the same rows, with the same corruption.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
         Share of the variance along each component. Defined only if the estimator is
@@ -237,9 +272,14 @@ class ConvAE(BaseAutoencoder):
     See Also
     --------
     DenseAE : Fully connected autoencoder, which ignores neighbourhoods and is faster.
+    DenoisingAE : Fully connected autoencoder that removes noise.
 
     Notes
     -----
+    With `noise`, held-out rows are corrupted only once, so that the losses of different
+    epochs are comparable. `score` adds no noise: to measure denoising, compare clean
+    rows with the reconstruction of noisy ones.
+
     The data are scaled but not centred before a convolution, because images are padded
     with zeros. Signals with a mean far from zero should be centred first, for instance
     with ``StandardScaler(with_std=False)``.
@@ -261,6 +301,17 @@ class ConvAE(BaseAutoencoder):
     (1797, 8)
     >>> autoencoder.reconstruct(X).shape
     (1797, 64)
+
+    With `noise`, it removes noise from images:
+
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 3, size=(300, 64))
+    >>> denoiser = ConvAE(
+    ...     32, noise="gaussian", noise_level=0.7, max_iter=20, random_state=0
+    ... ).fit(X[300:])
+    >>> denoised = denoiser.reconstruct(X[:300] + noise)
+    >>> bool(np.mean((denoised - X[:300]) ** 2) < np.mean(noise**2) / 2)
+    True
     """
 
     _auto_batch_size = 64
@@ -269,7 +320,13 @@ class ConvAE(BaseAutoencoder):
         **BaseAutoencoder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": [StrOptions({"auto"}), "array-like"],
-        "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        **NOISE_CONSTRAINTS,
+        "noise": [*NOISE_CONSTRAINTS["noise"], None],
+        "filters": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "whiten": ["boolean"],
     }
@@ -279,7 +336,9 @@ class ConvAE(BaseAutoencoder):
         n_components: int | None = 2,
         *,
         image_shape: Any = "auto",
-        filters: Any = (16, 8),
+        noise: str | None = None,
+        noise_level: float = 0.1,
+        filters: Any = "auto",
         kernel_size: int = 3,
         hidden_layer_sizes: Any = "auto",
         activation: str = "relu",
@@ -304,12 +363,6 @@ class ConvAE(BaseAutoencoder):
         self._set_parameters(locals())
 
     def _describe_network(self, n_features: int, n_components: Any) -> Network:
-        filters = check_integers(self.filters, "filters", type(self).__name__)
-        if not filters:
-            raise ValueError(
-                f"The 'filters' parameter of {type(self).__name__} must have at least "
-                f"one number. Got {self.filters!r} instead."
-            )
         sizes: tuple[int, ...] = ()
         if n_components is not None:
             hidden = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
@@ -317,7 +370,7 @@ class ConvAE(BaseAutoencoder):
         return conv_network(
             FeatureMaps(
                 _with_channels(self._image_shape(n_features)),
-                filters,
+                self._filters(),
                 int(self.kernel_size),
             ),
             sizes,
@@ -345,8 +398,26 @@ class ConvAE(BaseAutoencoder):
         is_linear = self.n_components is not None and self.code_activation == "linear"
         return PrincipalCode(bool(self.whiten)) if is_linear else CodeKind()
 
+    def _corruption(self) -> tuple[Corruption, float]:
+        return resolved_corruption(type(self).__name__, self.noise, self.noise_level)
+
     def _starts_at_pca(self) -> bool:
         return super()._starts_at_pca() and self.n_components is not None
+
+    def _filters(self) -> tuple[int, ...]:
+        if isinstance(self.filters, str):
+            is_denoising_map = self.noise is not None and self.n_components is None
+            return (
+                _AUTO_FILTERS_OF_DENOISING_MAPS if is_denoising_map else _AUTO_FILTERS
+            )
+        name = type(self).__name__
+        filters = check_integers(self.filters, "filters", name, "'auto', ")
+        if not filters:
+            raise ValueError(
+                f"The 'filters' parameter of {name} must have at least one number. Got "
+                f"{self.filters!r} instead."
+            )
+        return filters
 
     def _image_shape(self, n_features: int) -> tuple[int, ...]:
         if isinstance(self.image_shape, str):

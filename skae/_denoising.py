@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from skae._constraints import NOISE_CONSTRAINTS, resolved_corruption
 from skae._dense import DenseAE
-from skae._train.corruption import CORRUPTIONS, Corruption
-from skae._utils.compat import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skae._train.corruption import Corruption
 
 
 class DenoisingAE(DenseAE):
@@ -255,6 +256,7 @@ class DenoisingAE(DenseAE):
     See Also
     --------
     DenseAE : The same autoencoder without corruption, for clean rows.
+    ConvAE : With `noise`, it removes noise from images by convolutions.
 
     Notes
     -----
@@ -294,8 +296,7 @@ class DenoisingAE(DenseAE):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **DenseAE._parameter_constraints,
-        "noise": [StrOptions(set(CORRUPTIONS))],
-        "noise_level": [Interval(Real, 0, None, closed="left")],
+        **NOISE_CONSTRAINTS,
     }
 
     def __init__(
@@ -328,11 +329,4 @@ class DenoisingAE(DenseAE):
         self._set_parameters(locals())
 
     def _corruption(self) -> tuple[Corruption, float]:
-        corruption, level = CORRUPTIONS[self.noise], float(self.noise_level)
-        if level > corruption.max_level:
-            raise ValueError(
-                f"{type(self).__name__} with noise={self.noise!r} needs a noise_level "
-                f"of at most {corruption.max_level:g}, the share of the values to "
-                f"corrupt, got noise_level={level:g}."
-            )
-        return corruption, level
+        return resolved_corruption(type(self).__name__, self.noise, self.noise_level)

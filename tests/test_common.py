@@ -15,7 +15,13 @@ SHORT = {"max_iter": 20}
 # the network is kept; a small one compiles quickly.
 NETWORK = {"early_stopping": False, "hidden_layer_sizes": (8,), **SHORT}
 SETTINGS = {
-    "ConvAE": [{}, NETWORK, {"n_components": None, **SHORT}],
+    "ConvAE": [
+        {},
+        NETWORK,
+        {"n_components": None, **SHORT},
+        {"noise": "gaussian", **NETWORK},
+        {"n_components": None, "noise": "swap", **SHORT},
+    ],
     "DenoisingAE": [{}, *({"noise": noise, **NETWORK} for noise in CORRUPTIONS)],
     "DenseAE": [
         {},

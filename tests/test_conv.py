@@ -1,13 +1,19 @@
+import pickle
+
 import numpy as np
+import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 
-from skae import ConvAE
+from skae import ConvAE, DenoisingAE
+from skae._train.corruption import CORRUPTIONS
 from tests.processes import run
 
 QUICK = {"filters": (4, 2), "hidden_layer_sizes": (16,), "random_state": 0}
+# Noise of half the standard deviation of the data.
+NOISE = {"noise": "gaussian", "noise_level": 0.5}
 
 
 def random_rows(n_features, n_samples=60):
@@ -185,3 +191,149 @@ def test_loaded_estimator_does_not_import_tensorflow(tmp_path):
         "np.testing.assert_array_equal(model.reconstruct(X), expected)\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
+
+
+# --- Noise ---
+
+
+def add_noise(X):
+    noise = np.random.default_rng(0).normal(size=X.shape)
+    return X + 0.5 * np.sqrt(X.var(axis=0).mean()) * noise
+
+
+def mean_squared_error(X, X_reconstructed):
+    return np.mean((X - X_reconstructed) ** 2)
+
+
+def error_of_best_pca(X, X_test):
+    """Return the least error of denoising by PCA, over all numbers of components."""
+    noisy = add_noise(X_test)
+    return min(
+        mean_squared_error(X_test, pca.inverse_transform(pca.transform(noisy)))
+        for pca in (PCA(k).fit(X) for k in range(1, 65))
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_components", "settings"),
+    [(32, {}), (None, {"filters": (32,), "learning_rate_init": 0.01})],
+)
+def test_images_are_denoised_better_than_by_pca_or_without_noise(
+    n_components, settings
+):
+    X, X_test = train_test_split(load_digits().data, random_state=0)
+    model = ConvAE(n_components, max_iter=30, random_state=0, **settings)
+    plain = model.fit(X).reconstruct(add_noise(X_test))
+    model.set_params(**NOISE).fit(X)
+    assert model.used_network_
+    error = mean_squared_error(X_test, model.reconstruct(add_noise(X_test)))
+    assert error < 0.9 * error_of_best_pca(X, X_test)
+    assert error < 0.9 * mean_squared_error(X_test, plain)
+    assert model.reconstruction_error_ == pytest.approx(error, rel=0.15)
+
+
+@pytest.mark.parametrize("noise", CORRUPTIONS)
+def test_held_out_images_are_corrupted_as_by_the_dense_denoiser(noise):
+    """The errors of PCA, which do not depend on the network, show it."""
+    X = load_digits().data
+    conv, dense = (
+        cls(8, noise=noise, noise_level=0.3, max_iter=1, **settings).fit(X)
+        for cls, settings in [
+            (ConvAE, QUICK),
+            (DenoisingAE, {"hidden_layer_sizes": (), "random_state": 0}),
+        ]
+    )
+    clean = ConvAE(8, max_iter=1, **QUICK).fit(X)
+    assert conv.pca_reconstruction_error_ == pytest.approx(
+        dense.pca_reconstruction_error_, rel=1e-4
+    )
+    assert conv.pca_reconstruction_error_ > 1.02 * clean.pca_reconstruction_error_
+
+
+@pytest.mark.parametrize("noise", CORRUPTIONS)
+def test_denoising_gives_way_to_pca_if_rows_are_few(noise):
+    X = load_digits().data[:40]
+    conv, dense = (
+        cls(3, noise=noise, random_state=0).fit(X) for cls in (ConvAE, DenoisingAE)
+    )
+    assert not conv.used_network_
+    assert conv.reconstruction_error_ == conv.pca_reconstruction_error_
+    assert conv.reconstruction_error_ == pytest.approx(
+        dense.reconstruction_error_, rel=1e-4
+    )
+    np.testing.assert_allclose(conv.transform(X), dense.transform(X), atol=1e-3)
+
+
+def fitted_denoiser(n_components, digits, **settings):
+    settings = {"early_stopping": False, "max_iter": 2, **NOISE, **QUICK, **settings}
+    return ConvAE(n_components, **settings).fit(digits)
+
+
+@pytest.mark.parametrize("n_components", [3, None])
+def test_denoisers_are_the_same_in_numpy_keras_and_onnx(digits, n_components):
+    model = fitted_denoiser(n_components, digits)
+    expected = model.reconstruct(digits)
+    accuracy = {"rtol": 1e-4, "atol": 1e-4}
+    np.testing.assert_allclose(model.to_keras()(digits), expected, **accuracy)
+    session = onnxruntime.InferenceSession(
+        model.to_onnx("reconstruction").SerializeToString()
+    )
+    (output,) = session.run(None, {"X": digits.astype(np.float32)})
+    np.testing.assert_allclose(output, expected, **accuracy)
+
+
+@pytest.mark.parametrize("n_components", [3, None])
+def test_pickled_denoiser_is_trained_further(digits, n_components):
+    model = fitted_denoiser(n_components, digits)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.get_params() == model.get_params()
+    np.testing.assert_array_equal(loaded.reconstruct(digits), model.reconstruct(digits))
+    error = loaded.reconstruction_error_
+    loaded.set_params(warm_start=True, max_iter=5).fit(digits)
+    assert loaded.reconstruction_error_ < error
+    for _ in range(3):
+        model.partial_fit(digits)
+    assert model.reconstruction_error_ < error
+
+
+@pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
+@pytest.mark.parametrize(
+    ("n_components", "noise", "filters"),
+    [
+        (2, None, [16, 8]),
+        (2, "gaussian", [16, 8]),
+        (None, None, [16, 8]),
+        (None, "gaussian", [16, 32]),
+    ],
+)
+def test_feature_map_has_more_filters_by_default_if_it_removes_noise(
+    n_components, noise, filters
+):
+    X = random_rows(30)
+    model = ConvAE(n_components, noise=noise, early_stopping=False, max_iter=1).fit(X)
+    layers = model.to_keras("encoder").layers
+    assert [layer.filters for layer in layers if hasattr(layer, "filters")] == filters
+
+
+def test_without_noise_its_level_does_not_matter(digits):
+    codes, same = (
+        fitted_denoiser(3, digits, noise=None, noise_level=level).transform(digits)
+        for level in (0.1, 5.0)
+    )
+    np.testing.assert_array_equal(codes, same)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"noise": "poisson"}, "'noise' parameter of ConvAE must be .* None"),
+        ({"noise": "gaussian", "noise_level": -1}, "'noise_level' parameter of ConvAE"),
+        (
+            {"noise": "swap", "noise_level": 1.5},
+            "ConvAE with noise='swap' needs a noise_level of at most 1",
+        ),
+    ],
+)
+def test_invalid_noise_is_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        ConvAE(**parameters).fit(random_rows(28))
