@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skae._fit.pca import Decomposition, PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.rows import TrainingRows
-    from skae._utils.blocks import RowSource
+    from skae._utils.blocks import DataRows, RowSource
 
 # Rows with at most this many values are brought into the units of training once, and
 # not at each epoch anew.
@@ -59,7 +59,7 @@ class FitTask:
     ----------
     plan, rows
         As given.
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or SparseRows of shape (n_samples, n_features)
         The rows in the units of the data.
     Z : RowSource of shape (n_samples, n_features), float32
         The rows in the units of training, followed by those of `X_val`, if any.
@@ -99,7 +99,7 @@ class FitTask:
             self.Z = JoinedRows(self.Z, X_val)
         self._pca: dict[Split, Decomposition] = {}
 
-    def _check_in_range(self, X: np.ndarray, name: str) -> None:
+    def _check_in_range(self, X: DataRows, name: str) -> None:
         """Refuse rows that are far beyond those that set the units of training."""
         with np.errstate(over="ignore", invalid="ignore"):
             lowest, highest = float(X.min()), float(X.max())
@@ -136,9 +136,15 @@ class FitTask:
     def axes(self, split: Split) -> PrincipalAxes:
         """Return PCA of the rows to train on, in the units of training."""
         if split not in self._pca:
-            found = decompose(self.Z, exact=False, rows=split.train)
-            self._pca[split] = found.keeping(self.plan.n_components)
+            self._pca[split] = self._decompose(split.train)
         return self._pca[split].axes(self.plan.n_components)
+
+    def _decompose(self, rows: np.ndarray) -> Decomposition:
+        large, n_components = self.rows.large_pca, self.plan.n_components
+        if large is None:
+            return decompose(self.Z, exact=False, rows=rows).keeping(n_components)
+        to_training = self.input_units and self.input_units.inverse()
+        return large.decompose(n_components, rows).under(to_training)
 
     def squared_unit(self) -> float:
         """Return what a squared error of 1 in training is in the data's units."""
@@ -199,6 +205,6 @@ class FitTask:
             yield ComparisonRows(targets, inputs, 1.0)
 
 
-def _rows_in_training(X: np.ndarray, to_training: Affine | None) -> RowSource:
+def _rows_in_training(X: DataRows, to_training: Affine | None) -> RowSource:
     rows = MappedRows(X, to_training)
     return rows[:] if X.size <= _FEW_VALUES else rows
