@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skae._utils.blocks import RowSource
 
 # Values of a block: enough for a product to take far longer than to add it.
-_BLOCK_SIZE = 2**21
+_BLOCK_SIZE = 2**20
 
 # Products of so few features or rows are decomposed. Of more, they are if as many
 # components are asked for that a Krylov space would take longer: it takes
@@ -41,7 +41,7 @@ _SMALLEST_SHARE = {"float32": 1e-3, "float64": 1e-10}
 # What rounding of the rows themselves leaves of a variance.
 _ROUNDING = 1e-26
 
-# Less of the sum of squares than this may not be what remains of a difference.
+# A difference that leaves less of the sum of squares than this loses digits.
 _LEAST_REMAINDER = 0.5
 
 
@@ -74,11 +74,30 @@ class _Sums(NamedTuple):
 
 
 class _Scatter(NamedTuple):
-    """Products of centred rows, or of their features, with the mean of the rows."""
+    """Products of centred rows, or of their features.
+
+    Attributes
+    ----------
+    products : ndarray of shape (n_rows, n_rows) or (n_features, n_features)
+    mean : ndarray of shape (n_features,)
+    n_rows : int
+    squares : float
+        The trace of the products before the rows were centred.
+    """
 
     products: np.ndarray
     mean: np.ndarray
     n_rows: int
+    squares: float
+
+    @property
+    def trace(self) -> float:
+        return float(np.trace(self.products))
+
+    @property
+    def is_precise(self) -> bool:
+        """Whether centring left most of the products."""
+        return self.trace >= _LEAST_REMAINDER * self.squares
 
 
 class LargePCA:
@@ -142,7 +161,13 @@ class LargePCA:
         if n_side > max(_SMALL_SIDE, _WORTH_KRYLOV * (n_found + _N_EXTRA)):
             return self._from_krylov_space(n_found, rows)
         scatter = self._scatter(rows)
+        if rows is not None and not scatter.is_precise:
+            return self._far_from_others(rows)._decompose(n_found, None)
         return self._from_scatter(scatter, n_found, rows)
+
+    def _far_from_others(self, rows: np.ndarray) -> LargePCA:
+        """Return PCA of rows whose mean is far from that of all rows."""
+        return LargePCA(_SomeRows(self._X, rows), self._mean(rows))
 
     # --- Products of rows or of features ---
 
@@ -158,16 +183,17 @@ class LargePCA:
             chosen = products if rows is None else products[np.ix_(rows, rows)]
             means = chosen.mean(axis=0)
             centred = chosen - means - (means[:, np.newaxis] - means.mean())
-            return _Scatter(centred, self._mean(rows), len(centred))
+            mean = self._mean(rows)
+            return _Scatter(centred, mean, len(centred), float(np.trace(chosen)))
         sums = products if rows is None else self._sums_of_some(products, rows)
         mean = sums.total / sums.n_rows
         scatter = sums.products - np.outer(sums.total, mean)
-        return _Scatter(scatter, self._shift + mean, sums.n_rows)
+        return _Scatter(scatter, self._shift + mean, sums.n_rows, sums.squares)
 
     def _from_scatter(
         self, found: _Scatter, n_found: int, rows: np.ndarray | None
     ) -> Decomposition:
-        n_side, total = len(found.products), float(np.trace(found.products))
+        n_side, total = len(found.products), found.trace
         chosen = (n_side - n_found, n_side - 1)
         values, vectors = eigh(
             found.products, subset_by_index=chosen, overwrite_a=True, check_finite=False
@@ -175,20 +201,7 @@ class LargePCA:
         values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
         if self._is_wide:
             vectors = self._directions(vectors, rows)
-        return self._result(found, values, vectors.T, total)
-
-    def _result(
-        self, found: _Scatter, values: np.ndarray, directions: np.ndarray, total: float
-    ) -> Decomposition:
-        n_degrees = max(found.n_rows - 1, 1)
-        return Decomposition(
-            found.mean,
-            with_signs(directions),
-            values / n_degrees,
-            found.n_rows,
-            max(total - float(values.sum()), 0.0) / n_degrees,
-            min(found.n_rows, self._X.shape[1]) - len(values),
-        )
+        return _decomposition(found.mean, found.n_rows, values, vectors.T, total)
 
     def _products_of_rows(self) -> np.ndarray:
         """Return the product of each row with each other one."""
@@ -258,7 +271,7 @@ class LargePCA:
         for _ in range(n_steps):
             for _ in range(2):  # once loses digits
                 block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
-            found, image, total = self._image(block, rows)
+            image, mean, total = self._image(block, rows)
             basis, images = np.hstack([basis, block]), np.hstack([images, image])
             block = image
         inside = basis.T @ images
@@ -266,7 +279,8 @@ class LargePCA:
         directions = (basis @ vectors[:, ::-1]).T
         self._known = directions[: n_found + _N_EXTRA]
         values = np.clip(values[::-1][:n_found], 0, None)
-        return self._result(found, values, directions[:n_found], total)
+        n_rows = len(self._X) if rows is None else len(rows)
+        return _decomposition(mean, n_rows, values, directions[:n_found], total)
 
     def _first_vectors(self, n_found: int) -> tuple[int, np.ndarray]:
         """Return the number of steps, and the vectors to begin with.
@@ -280,8 +294,8 @@ class LargePCA:
 
     def _image(
         self, vectors: np.ndarray, rows: np.ndarray | None
-    ) -> tuple[_Scatter, np.ndarray, float]:
-        """Return the product of the scatter with vectors, and the scatter's trace."""
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the scatter's product with vectors, the mean, the scatter's trace."""
         n_rows, squares, total = 0, 0.0, np.zeros(len(vectors))
         image = np.zeros_like(vectors)
         factor = vectors.astype(self._dtype)
@@ -292,9 +306,7 @@ class LargePCA:
             image += block.T @ (block @ factor)
         mean = total / n_rows
         image -= np.outer(total, mean @ vectors)
-        nothing = np.zeros((0, 0))
-        found = _Scatter(nothing, self._shift + mean, n_rows)
-        return found, image, squares - float(total @ mean)
+        return image, self._shift + mean, squares - float(total @ mean)
 
     # --- Blocks of rows ---
 
@@ -312,6 +324,25 @@ class LargePCA:
     def _shifted(self, rows: slice | np.ndarray) -> np.ndarray:
         block: np.ndarray = self._X[rows].astype(self._dtype, copy=False)
         return block - self._shift.astype(self._dtype)
+
+
+def _decomposition(
+    mean: np.ndarray,
+    n_rows: int,
+    values: np.ndarray,
+    directions: np.ndarray,
+    trace: float,
+) -> Decomposition:
+    """Return PCA from the first eigenvalues of the scatter, and its trace."""
+    n_degrees = max(n_rows - 1, 1)
+    return Decomposition(
+        mean,
+        with_signs(directions),
+        values / n_degrees,
+        n_rows,
+        max(trace - float(values.sum()), 0.0) / n_degrees,
+        min(n_rows, len(mean)) - len(values),
+    )
 
 
 def _is_precise(found: Decomposition, dtype: np.dtype[Any]) -> bool:
@@ -344,12 +375,32 @@ def _with_small_components(
     pca = LargePCA(residuals, np.zeros_like(found.mean))
     small = pca._decompose(len(is_precise) - n_precise, rows)
     small = _with_small_components(residuals, rows, small, floor)
+    others = small.directions - small.directions @ kept.T @ kept
     return replace(
         found,
-        directions=np.concatenate([kept, small.directions]),
+        directions=np.concatenate([kept, others]),
         variances=np.concatenate([found.variances[:n_precise], small.variances]),
         rest=small.rest,
     )
+
+
+class _SomeRows:
+    """The rows at the given indices; a `RowSource`."""
+
+    def __init__(self, X: RowSource, rows: np.ndarray) -> None:
+        self.shape = (len(rows), X.shape[1])
+        self._X = X
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._X[self._rows[rows]]
+
+    def take(self, indices: Any, axis: Any, out: Any, mode: Any) -> None:
+        """Write rows to `out`."""
+        out[...] = self[indices]
 
 
 class _Residuals:
