@@ -174,7 +174,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, at least two. Sparse input is made dense block by block.
+            Training rows, at least two. Sparse input is made dense block by block,
+            never all at once if it is large.
         y : array-like of shape (n_samples,), default=None
             Ignored, but for a splitter given as `holdout` that uses it.
         groups : array-like of shape (n_samples,), default=None
@@ -235,7 +236,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Block of rows; the first block must have at least two.
+            Block of rows; the first block must have at least two. Sparse input is made
+            dense block by block.
         y : Ignored
             Present for API consistency.
 

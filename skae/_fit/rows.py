@@ -100,14 +100,17 @@ class TrainingRows:
         """Raise ValueError if the rows vary too much or too little to be squared."""
         _ = self.mean_and_scale
 
+    @property
+    def are_many(self) -> bool:
+        """Whether operations on all rows take so long that they have to be quick."""
+        n_multiplications = self.X.size * min(self.X.shape)
+        is_sparse = not isinstance(self.X, np.ndarray)
+        return is_sparse or n_multiplications > _MANY_MULTIPLICATIONS
+
     @cached_property
     def large_pca(self) -> LargePCA | None:
-        """PCA with products that are found once, if there are many; else `None`."""
-        n_multiplications = self.X.size * min(self.X.shape)
-        is_small = n_multiplications <= _MANY_MULTIPLICATIONS
-        if isinstance(self.X, np.ndarray) and is_small:
-            return None
-        return LargePCA(self.X, self.mean_and_scale[0])
+        """PCA with products that are found once, if the rows are many; else `None`."""
+        return LargePCA(self.X, self.mean_and_scale[0]) if self.are_many else None
 
     def pca(self, n_components: int) -> Decomposition:
         """Return PCA of all rows, as exactly as scikit-learn does."""

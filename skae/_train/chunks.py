@@ -219,6 +219,7 @@ def _chunks(
     n_at_once = min(max(1, most // (n_rows * X.shape[1])), n_groups)
     memory = empty_aligned((n_at_once, *shape))
     n_total, shorter = groups.lengths.sum(), groups.lengths[groups.lengths > 0].min()
+    before_last = _without_held_out(constant) if n_groups > n_at_once else constant
     for begin in range(0, n_groups, n_at_once):
         end = begin + n_at_once
         batches, lengths = groups.batches[begin:end], groups.lengths[begin:end]
@@ -237,8 +238,8 @@ def _chunks(
             "starts": groups.starts[begin:end].astype(np.int32),
         }
         tensors = share_arrays([*varying.values()])
-        chunk = constant._replace(**dict(zip(varying, tensors, strict=True)))
-        yield chunk if end >= n_groups else _without_held_out(chunk)
+        chunk = constant if end >= n_groups else before_last
+        yield chunk._replace(**dict(zip(varying, tensors, strict=True)))
         scalars = scalars._replace(decay=0.0)  # once an epoch
 
 
