@@ -93,7 +93,7 @@ def measure_sparse(n_rows, n_features):
 
     from benchmarks.child import require
 
-    require("tensorflow")
+    require("skae._train.loop")  # a fit imports it, and TensorFlow and Keras with it
     from skae import DenseAE
 
     before = resident_memory()

@@ -157,10 +157,11 @@ def test_blocks_of_sparse_rows_continue_a_fit(monkeypatch):
     assert np.isfinite(model.reconstruct(X)).all()
 
 
+@pytest.mark.parametrize("cls", [DenseAE, DenoisingAE])
 @pytest.mark.parametrize("early_stopping", [True, False])
 @pytest.mark.parametrize("shape", [(600, 900), (5000, 150)])
 def test_a_fit_of_sparse_rows_never_makes_all_of_them_dense(
-    shape, early_stopping, monkeypatch
+    shape, early_stopping, cls, monkeypatch
 ):
     read = []
 
@@ -179,7 +180,7 @@ def test_a_fit_of_sparse_rows_never_makes_all_of_them_dense(
     monkeypatch.setattr("skae._fit.task._FEW_VALUES", 0)
     monkeypatch.setattr("skae._fit.large_pca._BLOCK_SIZE", 2**16)
     X = csr_array(sparse_rows(*shape))
-    DenseAE(3, early_stopping=early_stopping, **QUICK).fit(X)
+    cls(3, early_stopping=early_stopping, **QUICK).fit(X)
     assert 0 < max(read) < shape[0] / 2
 
 

@@ -119,7 +119,7 @@ class LargePCA:
 
     def variances(self) -> np.ndarray:
         """Return the variances along all components of PCA of all rows."""
-        self._use_double()  # in single precision, small ones would be noise
+        self.use_double()  # in single precision, small ones would be noise
         scatter = self._scatter(None).products
         values = eigh(scatter, eigvals_only=True, overwrite_a=True)[::-1]
         variances: np.ndarray = np.clip(values, 0, None) / (len(self._X) - 1)
@@ -144,19 +144,21 @@ class LargePCA:
         n_found = min(n_components, n_rows, self._X.shape[1])
         found = self._decompose(n_found, rows)
         if self._dtype != np.float64 and not _is_precise(found, self._dtype):
-            self._use_double()
+            self.use_double()
             found = self._decompose(n_found, rows)
         if exact:
             floor = _ROUNDING * float(found.variances.max(initial=0.0))
             found = _with_small_components(self._X, rows, found, floor)
         return found
 
-    def _use_double(self) -> None:
+    def use_double(self) -> None:
+        """Compute products in double precision from now on."""
         if self._dtype != np.float64:
             self._dtype = np.dtype(np.float64)
             self.__dict__.pop("_products", None)
 
     def _decompose(self, n_found: int, rows: np.ndarray | None) -> Decomposition:
+        """Return the components from products of the present precision."""
         n_side = min(self._X.shape)
         if n_side > max(_SMALL_SIDE, _WORTH_KRYLOV * (n_found + _N_EXTRA)):
             return self._from_krylov_space(n_found, rows)
@@ -302,7 +304,7 @@ class LargePCA:
         for block in self._blocks(rows):
             n_rows += len(block)
             total += block.sum(axis=0, dtype=np.float64)
-            squares += float(np.vdot(block, block))
+            squares += float(np.square(block).sum(dtype=np.float64))
             image += block.T @ (block @ factor)
         mean = total / n_rows
         image -= np.outer(total, mean @ vectors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 # Rows with at most this many values are brought into the units of training once, and
 # not at each epoch anew.
 _FEW_VALUES = 2**22
+
+# Of many rows, values to swap in come from some that have few values, but no fewer rows
+# than these.
+_LEAST_DONORS = 1000
 
 # In units of training, squares of larger values leave single precision.
 _FARTHEST = 1e15
@@ -168,27 +173,31 @@ class FitTask:
 
         Without corruption it is `None`: the rows are their own inputs.
         """
-        corruption = self.plan.corruption
-        if not corruption.is_active:
+        if not self.plan.corruption.is_active:
             return None
+        return np.concatenate([*self._corrupted_blocks(split)])
+
+    def _corrupted_blocks(self, split: Split) -> Iterator[np.ndarray]:
+        """Yield the corrupted rows to compare on, block by block."""
+        n_donors = max(_LEAST_DONORS, _FEW_VALUES // self.Z.shape[1])
+        every = -(-len(split.train) // n_donors)
         draws = NumpyDraws(
             self.corruption_values(split),
             np.random.default_rng(self.plan.seeds.validation),
-            lambda: self.Z[split.train],
+            cache(lambda: self.Z[split.train[::every]]),
         )
-        corrupted: np.ndarray = corruption.apply(np, self.Z[split.compared], draws)
-        return corrupted
+        for block in row_blocks(self.Z, split.compared):
+            yield self.plan.corruption.apply(np, block, draws)
 
     def comparison_rows(self, split: Split) -> Iterator[ComparisonRows]:
         """Yield the held-out rows, or else the training rows, block by block."""
         unit = self.squared_unit()
         targets = row_blocks(self.Z, split.compared)
-        corrupted = self.corrupted(split)
-        if corrupted is None:
+        if not self.plan.corruption.is_active:
             for block in targets:
                 yield ComparisonRows(block, block, unit)
             return
-        for block, inputs in zip(targets, row_blocks(corrupted), strict=True):
+        for block, inputs in zip(targets, self._corrupted_blocks(split), strict=True):
             yield ComparisonRows(block, inputs, unit)
 
     def rows_of_pca(self) -> Iterator[ComparisonRows]:
@@ -196,13 +205,15 @@ class FitTask:
 
         PCA is compared on them if it is the result, and so the output is linear.
         """
-        corrupted = self.corrupted(self.all_rows)
-        for rows in row_slices(*self.X.shape):
-            targets = inputs = self.X[rows]
-            if corrupted is not None:
-                assert self.input_units is not None
-                inputs = self.input_units(corrupted[rows])
-            yield ComparisonRows(targets, inputs, 1.0)
+        blocks = (self.X[rows] for rows in row_slices(*self.X.shape))
+        if not self.plan.corruption.is_active:
+            for block in blocks:
+                yield ComparisonRows(block, block, 1.0)
+            return
+        assert self.input_units is not None
+        corrupted = self._corrupted_blocks(self.all_rows)
+        for block, inputs in zip(blocks, corrupted, strict=True):
+            yield ComparisonRows(block, self.input_units(inputs), 1.0)
 
 
 def _rows_in_training(X: DataRows, to_training: Affine | None) -> RowSource:

@@ -174,3 +174,13 @@ def test_a_task_of_many_rows_has_pca_in_the_units_of_training(monkeypatch):
             getattr(found, name), getattr(expected, name), atol=1e-6
         )
     assert found.error == pytest.approx(expected.error, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_products_stay_in_the_range_of_single_precision(scale, monkeypatch):
+    monkeypatch.setattr("skae._fit.rows._MANY_MULTIPLICATIONS", 0)
+    X = rows_of(SHAPES["tall"]).astype(np.float32)
+    expected = TrainingRows(X, "DenseAE").pca(3)
+    found = TrainingRows(np.float32(scale) * X, "DenseAE").pca(3)
+    np.testing.assert_allclose(found.directions, expected.directions, atol=1e-4)
+    np.testing.assert_allclose(found.variances / scale**2, expected.variances, 1e-4)
