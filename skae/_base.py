@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -34,9 +35,10 @@ from skae._holdout import holdout_request
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
 from skae._persistence import from_saved, to_saved
-from skae._scoring import ScoreMixin, as_dense
+from skae._scoring import ScoreMixin
 from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
+from skae._utils.blocks import SparseRows
 from skae._utils.compat import _fit_context
 from skae._utils.parameters import check_integers, draw_seeds
 from skae._utils.progress import progress_shown
@@ -46,8 +48,12 @@ if TYPE_CHECKING:
     from skae._fit.result import NestedDecoder
     from skae._network.description import Arrays
     from skae._scoring import Rows
+    from skae._utils.blocks import DataRows
 
 _FLOATS = (np.float64, np.float32)
+
+# Sparse rows with at most this many values, zeros included, are made dense at once.
+_FEW_VALUES = 2**22
 
 # Fitted attributes that not every fit sets.
 _OPTIONAL_ATTRIBUTES = (
@@ -151,7 +157,7 @@ class BaseAutoencoder(
         """Tell whether training starts at PCA."""
         return bool(self.pca_shortcut)
 
-    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: DataRows, seed: int) -> None:
         """Set the fitted attributes that only some autoencoders have.
 
         They are computed from the rows `X` of the fit, after all others are set.
@@ -168,7 +174,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training rows, at least two. Sparse input is made dense.
+            Training rows, at least two. Sparse input is made dense block by block,
+            never all at once if it is large.
         y : array-like of shape (n_samples,), default=None
             Ignored, but for a splitter given as `holdout` that uses it.
         groups : array-like of shape (n_samples,), default=None
@@ -197,16 +204,16 @@ class BaseAutoencoder(
         start = perf_counter()
         with progress_shown(bool(self.verbose)):
             with changed_on_success(self) as new:
-                dense = new._dense_rows(X, reset=True, min_rows=2)
-                holdout = new._holdout(dense, y, groups, X_val)
-                rows = TrainingRows(dense, type(self).__name__, holdout)
+                read = new._rows_to_fit(X, reset=True, min_rows=2)
+                holdout = new._holdout(read, y, groups, X_val)
+                rows = TrainingRows(read, type(self).__name__, holdout)
                 fitted_before = self.warm_start and self.__sklearn_is_fitted__()
                 resumed = fitted_before and self.used_network_
                 plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
                 previous = self._result_to_resume(plan) if resumed else None
                 result = fit_network(plan, rows, previous)
                 new._set_result(result)
-                new._set_estimator_attributes(dense, plan.seeds.validation)
+                new._set_estimator_attributes(read, plan.seeds.validation)
             if self.verbose:
                 log_outcome(plan, result, perf_counter() - start)
         if result.interrupted:
@@ -229,7 +236,8 @@ class BaseAutoencoder(
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Block of rows; the first block must have at least two.
+            Block of rows; the first block must have at least two. Sparse input is made
+            dense block by block.
         y : Ignored
             Present for API consistency.
 
@@ -240,13 +248,13 @@ class BaseAutoencoder(
         """
         first = not self.__sklearn_is_fitted__()
         with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
-            dense = new._dense_rows(X, reset=first, min_rows=2 if first else 1)
-            rows = TrainingRows(dense, type(self).__name__)
+            read = new._rows_to_fit(X, reset=first, min_rows=2 if first else 1)
+            rows = TrainingRows(read, type(self).__name__)
             plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
             previous = None if first else self._result_to_resume(plan)
             result = update_network(plan, rows, previous)
             new._set_result(result)
-            new._set_estimator_attributes(dense, plan.seeds.validation)
+            new._set_estimator_attributes(read, plan.seeds.validation)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -341,14 +349,16 @@ class BaseAutoencoder(
 
     # --- From parameters and rows to a plan ---
 
-    def _dense_rows(self, X: Any, reset: bool, min_rows: int) -> np.ndarray:
-        rows = as_dense(self._validate_rows(X, reset=reset, min_rows=min_rows))
+    def _rows_to_fit(self, X: Any, reset: bool, min_rows: int) -> DataRows:
+        rows = self._validate_rows(X, reset=reset, min_rows=min_rows)
+        if not isinstance(rows, np.ndarray):
+            if rows.shape[0] * rows.shape[1] > _FEW_VALUES:
+                return SparseRows(csr_array(rows))
+            rows = rows.toarray()
         # From the columns of a data frame, NumPy would copy all rows for each batch.
         return np.ascontiguousarray(rows)
 
-    def _holdout(
-        self, X: np.ndarray, y: Any, groups: Any, X_val: Any
-    ) -> HoldoutRequest:
+    def _holdout(self, X: DataRows, y: Any, groups: Any, X_val: Any) -> HoldoutRequest:
         """Return how the rows belong together, and check what the user says of it."""
         by_default = groups is None and self.holdout == "random"
         if X_val is None and (by_default or not self.early_stopping):
@@ -356,7 +366,7 @@ class BaseAutoencoder(
         name = type(self).__name__
         if X_val is not None:
             try:
-                X_val = self._dense_rows(X_val, reset=False, min_rows=1)
+                X_val = self._rows_to_fit(X_val, reset=False, min_rows=1)
             except ValueError as error:
                 raise ValueError(f"{name} cannot use X_val: {error}") from error
             with np.errstate(over="ignore"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from skae._network.losses import LOSSES
 from skae._train.corruption import CORRUPTIONS, NO_CORRUPTION, Corruption
 from skae._utils.blocks import row_slices
 from skae._utils.compat import HasMethods, Interval, StrOptions
+
+if TYPE_CHECKING:
+    from skae._utils.blocks import DataRows
 
 # Scaling to a range may exceed it by rounding.
 _ROUNDING = 1e-6
@@ -55,9 +58,7 @@ NOISE_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-def check_range(
-    estimator: str, output_activation: str, X: np.ndarray, name: str
-) -> None:
+def check_range(estimator: str, output_activation: str, X: DataRows, name: str) -> None:
     """Check that output and rows are of the range that cross-entropy needs."""
     subject = f"{estimator} with loss='binary_crossentropy'"
     if output_activation != "sigmoid":
@@ -95,9 +96,7 @@ _ROWS_OUT_OF_REACH = 0.5
 _SQUARES_OUT_OF_REACH = 0.01
 
 
-def check_reach(
-    estimator: str, output_activation: str, X: np.ndarray, name: str
-) -> None:
+def check_reach(estimator: str, output_activation: str, X: DataRows, name: str) -> None:
     """Check that the output can take the values of the rows: error, or warning."""
     if output_activation not in _REACHED:
         return

@@ -14,11 +14,10 @@ from skae._utils.compat import Interval, StrOptions
 from skae._utils.parameters import check_integers
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from skae._network.description import Network
     from skae._scoring import Rows
     from skae._train.corruption import Corruption
+    from skae._utils.blocks import DataRows
 
 # Judged by `python -m benchmarks full --only family`.
 _AUTO_HIDDEN_LAYER_SIZES = (256,)
@@ -434,7 +433,7 @@ class ConvAE(BaseAutoencoder):
             )
         return shape
 
-    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: DataRows, seed: int) -> None:
         self.image_shape_ = self._image_shape(X.shape[1])
 
 

@@ -15,10 +15,9 @@ from skae._network.architectures import Activations, dense_network
 from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from skae._fit.rows import TrainingRows
     from skae._network.description import Network
+    from skae._utils.blocks import DataRows
 
 # Judged by `python -m benchmarks full --only quality`.
 _AUTO_HIDDEN_LAYER_SIZES = (256, 128)
@@ -449,6 +448,6 @@ class DenseAE(BaseDense):
             return CodeKind()
         return (NestedCode if is_nested else PrincipalCode)(bool(self.whiten))
 
-    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: DataRows, seed: int) -> None:
         asked = self.n_components
         self._fitted_n_components = asked if isinstance(asked, str) else float(asked)

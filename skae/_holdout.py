@@ -15,9 +15,11 @@ from skae._train.config import Split
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from skae._utils.blocks import DataRows
+
 
 def holdout_request(
-    estimator: str, holdout: Any, X: np.ndarray, y: Any, groups: Any, X_val: Any
+    estimator: str, holdout: Any, X: DataRows, y: Any, groups: Any, X_val: Any
 ) -> HoldoutRequest:
     """Return what the user says of the rows to hold out, as plain arrays.
 
@@ -26,7 +28,7 @@ def holdout_request(
     estimator : str
         Name of the estimator's class, for messages.
     holdout : {"random", "blocks"} or a splitter of scikit-learn
-    X, X_val : ndarray
+    X, X_val : ndarray or SparseRows
         Valid rows; `X_val` may be `None`.
     y, groups : array-like or None
         As the user gave them.
@@ -60,7 +62,7 @@ def holdout_request(
     return HoldoutRequest(codes, gap, splits=splits)
 
 
-def group_codes(estimator: str, X: np.ndarray, groups: Any) -> np.ndarray:
+def group_codes(estimator: str, X: DataRows, groups: Any) -> np.ndarray:
     """Return the group of each row as an integer from 0 on."""
     if not hasattr(groups, "dtype"):  # NumPy would turn mixed types into text
         groups = np.array(list(groups), dtype=object) if np.iterable(groups) else groups
@@ -102,7 +104,7 @@ def _is_missing(group: Any) -> bool:
         return True
 
 
-def check_validation_rows(estimator: str, X: np.ndarray, X_val: np.ndarray) -> None:
+def check_validation_rows(estimator: str, X: DataRows, X_val: DataRows) -> None:
     """Check the rows to hold out, and warn if a search may have cut them."""
     if len(X_val) < 2:
         raise ValueError(
@@ -120,7 +122,7 @@ def check_validation_rows(estimator: str, X: np.ndarray, X_val: np.ndarray) -> N
         )
 
 
-def _gap(holdout: Any, X: np.ndarray) -> int:
+def _gap(holdout: Any, X: DataRows) -> int:
     """Return within how many rows neighbours are alike; 0 for rows in no order."""
     if isinstance(holdout, str):
         return gap_of_series(*X.shape) if holdout == "blocks" else 0
@@ -132,16 +134,17 @@ def _gap(holdout: Any, X: np.ndarray) -> int:
 
 
 def _splits(
-    estimator: str, splitter: Any, X: np.ndarray, y: Any, groups: Any
+    estimator: str, splitter: Any, X: DataRows, y: Any, groups: Any
 ) -> Iterator[Split]:
     """Yield the splits of the user's splitter, checked."""
     subject = f"holdout={splitter!r} of {estimator}"
     if y is not None:
         check_consistent_length(X, y)
+    given = X if isinstance(X, np.ndarray) else X.matrix
     try:
         splits = [
             (np.asarray(train), np.asarray(held_out))
-            for train, held_out in splitter.split(X, y, groups)
+            for train, held_out in splitter.split(given, y, groups)
         ]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{subject} cannot split the rows: {error}") from error

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_array
 
+    from skae._utils.blocks import DataRows
+
 Rows: TypeAlias = "np.ndarray | csr_array"
 
 _BLOCK_ROWS = 1024
@@ -111,7 +113,7 @@ class ScoreMixin:
         return _row_norms(X, lambda block: block - self.mean_)
 
 
-def as_dense(X: Rows) -> np.ndarray:
+def _as_dense(X: Rows) -> np.ndarray:
     return X if isinstance(X, np.ndarray) else X.toarray()
 
 
@@ -125,10 +127,10 @@ def _row_norms(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndar
     return by_blocks(X, norms)
 
 
-def dense_blocks(X: Rows) -> Iterator[np.ndarray]:
+def dense_blocks(X: Rows | DataRows) -> Iterator[np.ndarray]:
     """Yield the rows block by block, as dense arrays."""
     for rows in gen_batches(X.shape[0], _BLOCK_ROWS):
-        yield as_dense(X[rows])
+        yield _as_dense(X[rows])
 
 
 def by_blocks(X: Rows, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

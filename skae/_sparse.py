@@ -15,6 +15,7 @@ from skae._utils.compat import Interval, StrOptions
 
 if TYPE_CHECKING:
     from skae._base import Start
+    from skae._utils.blocks import DataRows
 
 _CODE_ACTIVATIONS = {"l1": "relu", "kl": "sigmoid", "topk": "linear"}
 
@@ -324,7 +325,7 @@ class SparseAE(BaseDense):
             return L1Code(float(weight))
         return KLCode(float(weight), self._target_rate())
 
-    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: DataRows, seed: int) -> None:
         threshold = _MIN_ACTIVE_SIGMOID if self.sparsity == "kl" else 0.0
         total, n_active = np.zeros((2, self.n_components_))
         for block in dense_blocks(X):

@@ -21,6 +21,7 @@ from skae._utils.parameters import as_generator
 if TYPE_CHECKING:
     from skae._base import Start
     from skae._network.description import Network
+    from skae._utils.blocks import DataRows
 
 # Epochs of warm-up, but no more than half of all.
 _AUTO_WARMUP = 10
@@ -423,7 +424,7 @@ class VAETransformer(BaseDense):
         log_variance = forward_log_variance(stack, arrays, X)
         return forward(stack, arrays, X), clip_log_variance(np, log_variance)
 
-    def _set_estimator_attributes(self, X: np.ndarray, seed: int) -> None:
+    def _set_estimator_attributes(self, X: DataRows, seed: int) -> None:
         rng = as_generator(seed)
         divergence, total, squares = np.zeros((3, self.n_components_))
         error = 0.0

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from scipy.sparse import csc_array, csr_array, csr_matrix
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.exceptions import NotFittedError
@@ -21,8 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import skae
-from skae import ConvAE, DenoisingAE, DenseAE
+from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
 from skae._fit.rows import TrainingRows
+from skae._utils.blocks import SparseRows
 from tests.processes import run
 
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
@@ -105,6 +107,81 @@ def test_sparse_rows_give_the_same_results_as_dense_rows(wine, container):
         sparse.score_samples(container(X)), dense.score_samples(X)
     )
     assert sparse.score(container(X)) == dense.score(X)
+
+
+def sparse_rows(n_samples=300, n_features=60):
+    """Return rows of which one value in ten is not zero."""
+    rng = np.random.default_rng(0)
+    X = rng.gamma(2, size=(n_samples, n_features))
+    return np.where(rng.random(X.shape) < 0.1, X, 0)
+
+
+ESTIMATORS = [
+    DenseAE(3, **QUICK),
+    DenseAE(3, ordered=True, **QUICK),
+    DenseAE(0.3, **QUICK),
+    DenseAE(3, output_activation="relu", **QUICK),
+    ConvAE(3, filters=2, image_shape=(60,), **QUICK),
+    DenoisingAE(3, **QUICK),
+    DenoisingAE(3, noise="swap", **QUICK),
+    SparseAE(8, **QUICK),
+    VAETransformer(3, **QUICK),
+]
+
+
+@pytest.mark.parametrize("with_validation_rows", [False, True])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_sparse_rows_that_stay_sparse_give_the_results_of_dense_rows(
+    estimator, with_validation_rows, monkeypatch
+):
+    X = sparse_rows()
+    X_val = X[200:] if with_validation_rows else None
+    X = X[:200] if with_validation_rows else X
+    # Dense rows take the same way, which is that of many values.
+    monkeypatch.setattr("skae._fit.rows._MANY_MULTIPLICATIONS", 0)
+    monkeypatch.setattr("skae._fit.task._FEW_VALUES", 0)
+    dense = clone(estimator).fit(X, X_val=X_val)
+    monkeypatch.setattr("skae._base._FEW_VALUES", 0)
+    X_val = None if X_val is None else csr_array(X_val)
+    sparse = clone(estimator).fit(csr_array(X), X_val=X_val)
+    assert sparse.used_network_ == dense.used_network_
+    np.testing.assert_allclose(sparse.transform(X), dense.transform(X), atol=1e-4)
+    assert sparse.reconstruction_error_ == pytest.approx(dense.reconstruction_error_)
+
+
+def test_blocks_of_sparse_rows_continue_a_fit(monkeypatch):
+    X = sparse_rows()
+    monkeypatch.setattr("skae._base._FEW_VALUES", 0)
+    model = DenseAE(3, warm_start=True, early_stopping=False, **QUICK)
+    model.fit(csr_array(X)).fit(csr_array(X)).partial_fit(csr_array(X[:50]))
+    assert np.isfinite(model.reconstruct(X)).all()
+
+
+@pytest.mark.parametrize("cls", [DenseAE, DenoisingAE])
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.parametrize("shape", [(600, 900), (5000, 150)])
+def test_a_fit_of_sparse_rows_never_makes_all_of_them_dense(
+    shape, early_stopping, cls, monkeypatch
+):
+    read = []
+
+    class Recorded(SparseRows):
+        def __getitem__(self, rows):
+            found = super().__getitem__(rows)
+            read.append(len(found))
+            return found
+
+        def take(self, indices, axis=0, out=None, mode="raise"):
+            read.append(len(indices))
+            return super().take(indices, axis, out, mode)
+
+    monkeypatch.setattr("skae._base.SparseRows", Recorded)
+    monkeypatch.setattr("skae._base._FEW_VALUES", 0)
+    monkeypatch.setattr("skae._fit.task._FEW_VALUES", 0)
+    monkeypatch.setattr("skae._fit.large_pca._BLOCK_SIZE", 2**16)
+    X = csr_array(sparse_rows(*shape))
+    cls(3, early_stopping=early_stopping, **QUICK).fit(X)
+    assert 0 < max(read) < shape[0] / 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -8,7 +8,6 @@ import numpy as np
 
 from skae._fit.acceptance import column_means, pca_errors
 from skae._fit.code_units import CodeUnits, TrainedCodes
-from skae._fit.pca import PrincipalAxes, decompose
 from skae._fit.result import FitResult, mean_curve
 from skae._network.affine import Units
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from skae._fit.acceptance import HoldoutComparison
+    from skae._fit.pca import PrincipalAxes
     from skae._fit.run import Trained
     from skae._fit.task import FitTask
     from skae._train.config import TrainingResult
@@ -25,7 +25,9 @@ def network_result(
     task: FitTask, trained: Trained, comparison: HoldoutComparison
 ) -> FitResult:
     """Return the trained network, with its codes in the final units of their kind."""
-    encoder = trained.result.weights.astype(np.float64).encoder
+    # Codes in double precision take twice as long as in that of training.
+    precision = np.float32 if task.rows.are_many else np.float64
+    encoder = trained.result.weights.astype(precision).encoder
     codes = TrainedCodes(
         task.plan.network.encoder, encoder, task.Z, task.all_rows.train
     )
@@ -80,7 +82,7 @@ def pca_result(
 ) -> FitResult:
     """Return PCA of all rows, with the record of the trainings it was compared with."""
     plan, dtype = task.plan, task.X.dtype
-    axes = decompose(task.X).axes(plan.n_components)
+    axes = task.rows.pca(plan.n_components).axes(plan.n_components)
     if comparison is None:
         curve = column_means(pca_errors(plan, axes, task.rows_of_pca()))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from skae._utils.blocks import RowSource
+    from skae._utils.blocks import DataRows, RowSource
 
 # Fewer rows show too little, and of many rows this many are looked at.
 _MIN_ROWS = 200
@@ -26,6 +26,7 @@ _NEAR = (1, 2, 4)
 # many distances equal.
 _COMMON_SHARE = 0.8
 _N_ROWS_OF_COLUMNS = 2000
+_N_VALUES_OF_COLUMNS = 2**23
 
 # Rows of at least this many features may be windows, which overlap after one of at most
 # so many shifts.
@@ -55,7 +56,9 @@ def have_near_copies(Z: RowSource, train: np.ndarray, held_out: np.ndarray) -> b
     if len(train) < _MIN_ROWS:
         return False
     sample = held_out[_evenly(len(held_out), _N_SAMPLED)]
-    columns = _columns_of_many_values(Z[train[_evenly(len(train), _N_ROWS_OF_COLUMNS)]])
+    n_rows = max(_MIN_ROWS, _N_VALUES_OF_COLUMNS // Z.shape[1])
+    rows = train[_evenly(len(train), min(n_rows, _N_ROWS_OF_COLUMNS))]
+    columns = _columns_of_many_values(Z[rows])
     if not len(columns):
         return False
     distances = _nearest_distances(Z, train, Z[sample], columns)
@@ -69,7 +72,7 @@ def have_near_copies(Z: RowSource, train: np.ndarray, held_out: np.ndarray) -> b
     return max(rates) > _LARGEST_RISE
 
 
-def are_windows(X: np.ndarray) -> bool:
+def are_windows(X: DataRows) -> bool:
     """Tell whether rows are windows of a series, each shifted against the one before.
 
     Of windows, a row without its first values is the next one without its last, up to

@@ -11,6 +11,7 @@ import numpy as np
 from skae._utils.blocks import moments
 
 if TYPE_CHECKING:
+    from skae._network.affine import Affine
     from skae._utils.blocks import RowSource
 
 # Directions with a standard deviation below this share of the largest are noise of
@@ -85,26 +86,33 @@ class PrincipalAxes:
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """PCA of rows with the variances of all components, and the first directions.
+    """PCA of rows: the first directions, and variances of these or more.
 
     Attributes
     ----------
     mean : ndarray of shape (n_features,)
     directions : ndarray of shape (n_directions, n_features)
-    variances : ndarray of shape (n_directions,)
+    variances : ndarray of shape (n_variances,)
         In decreasing order.
     n_samples : int
+    rest : float
+        Sum of the variances that are not listed.
+    n_rest : int
+        Number of these variances.
     """
 
     mean: np.ndarray
     directions: np.ndarray
     variances: np.ndarray
     n_samples: int
+    rest: float = 0.0
+    n_rest: int = 0
 
     @property
     def variance_ratio(self) -> np.ndarray:
         """Share of the total variance along each direction."""
-        total = max(self.variances.sum(), np.finfo(np.float64).tiny)
+        total = self.variances.sum() + self.rest
+        total = max(total, np.finfo(np.float64).tiny)
         ratio: np.ndarray = self.variances / total
         return ratio
 
@@ -112,26 +120,45 @@ class Decomposition:
         """Return the decomposition without the other directions, which take memory."""
         return replace(self, directions=self.directions[:n_directions].copy())
 
+    def under(self, affine: Affine | None) -> Decomposition:
+        """Return PCA of the rows under a map whose matrix is a float."""
+        if affine is None:
+            return self
+        assert isinstance(affine.matrix, float)
+        factor = affine.matrix**2
+        return replace(
+            self,
+            mean=affine(self.mean),
+            variances=factor * self.variances,
+            rest=factor * self.rest,
+        )
+
     def axes(self, n_components: int) -> PrincipalAxes:
         """Return PCA with that number of components, spare ones included."""
         n_found = min(n_components, len(self.variances))
         spare = (0, n_components - n_found)
         left_out = self.variances[n_found:]
+        n_left_out, unexplained = (
+            len(left_out) + self.n_rest,
+            left_out.sum() + self.rest,
+        )
         n_samples, n_features = self.n_samples, len(self.mean)
         return PrincipalAxes(
             self.mean,
             np.pad(self.directions[:n_found], (spare, (0, 0))),
             np.pad(np.sqrt(self.variances[:n_found]), spare),
             np.pad(self.variance_ratio[:n_found], spare),
-            float(left_out.mean()) if len(left_out) else 0.0,
-            float(left_out.sum() / n_features * (n_samples - 1) / n_samples),
+            float(unexplained / n_left_out) if n_left_out else 0.0,
+            float(unexplained / n_features * (n_samples - 1) / n_samples),
         )
 
 
 def decompose(
     X: RowSource, exact: bool = True, rows: np.ndarray | None = None
 ) -> Decomposition:
-    """Fit PCA in double precision.
+    """Fit PCA in double precision, with the variances of all components.
+
+    Large data takes long; see `LargePCA`.
 
     Parameters
     ----------
@@ -155,7 +182,7 @@ def _decompose_covariance(X: RowSource, rows: np.ndarray | None) -> Decompositio
     found = moments(X, rows)
     variances, directions = np.linalg.eigh(found.scatter / (found.n_rows - 1))
     variances = np.clip(variances[::-1], 0.0, None)
-    directions = _with_signs(directions.T[::-1])
+    directions = with_signs(directions.T[::-1])
     return Decomposition(found.means[0], directions, variances, found.n_rows)
 
 
@@ -163,10 +190,10 @@ def _decompose_rows(X: np.ndarray) -> Decomposition:
     mean = X.mean(axis=0, dtype=np.float64)
     _, scales, directions = np.linalg.svd(X - mean, full_matrices=False)
     variances = scales**2 / max(len(X) - 1, 1)
-    return Decomposition(mean, _with_signs(directions), variances, len(X))
+    return Decomposition(mean, with_signs(directions), variances, len(X))
 
 
-def _with_signs(directions: np.ndarray) -> np.ndarray:
+def with_signs(directions: np.ndarray) -> np.ndarray:
     """Make the largest entry of each direction positive, as scikit-learn does."""
     rows = np.arange(len(directions))
     largest = directions[rows, np.abs(directions).argmax(axis=1)]

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skae._fit.large_pca import LargePCA
 from skae._fit.pca import decompose
-from skae._utils.blocks import mean_and_variance
+from skae._utils.blocks import mean_and_variance, row_blocks
 from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from skae._fit.pca import Decomposition
     from skae._train.config import Split
+    from skae._utils.blocks import DataRows
 
+# With more multiplications than these, a decomposition of all rows takes seconds.
+_MANY_MULTIPLICATIONS = 2**28
+
+# Sums of products of larger values may leave single precision.
+_LARGEST_SCALE = 1e12
 
 # The root mean variance of the features must exceed this, and its inverse must too.
 _LEAST_SCALE = {"float32": 1e-30, "float64": 1e-150}
@@ -32,7 +39,7 @@ class HoldoutRequest:
     gap : int
         For rows in the order of time, within how many rows neighbours are alike; 0 for
         rows in no order.
-    X_val : ndarray of shape (n_held_out, n_features) or None
+    X_val : ndarray or SparseRows of shape (n_held_out, n_features), or None
         The rows to hold out in the place of a share of the training rows.
     splits : tuple of Split
         The splits of the user's splitter; `()` if the choice is ours.
@@ -40,7 +47,7 @@ class HoldoutRequest:
 
     groups: np.ndarray | None = None
     gap: int = 0
-    X_val: np.ndarray | None = None
+    X_val: DataRows | None = None
     splits: tuple[Split, ...] = ()
 
 
@@ -52,7 +59,7 @@ class TrainingRows:
 
     Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or SparseRows of shape (n_samples, n_features)
     estimator : str
         Name of the estimator's class, for messages.
     holdout : HoldoutRequest
@@ -60,7 +67,7 @@ class TrainingRows:
     """
 
     def __init__(
-        self, X: np.ndarray, estimator: str, holdout: HoldoutRequest = INDEPENDENT
+        self, X: DataRows, estimator: str, holdout: HoldoutRequest = INDEPENDENT
     ) -> None:
         self.X = X
         self.estimator = estimator
@@ -82,7 +89,8 @@ class TrainingRows:
         least = _LEAST_SCALE[self.X.dtype.name]
         if least < scale < 1 / least:
             return mean, scale
-        if not (self.X != self.X[0]).any():
+        first = self.X[:1]
+        if not any((block != first).any() for block in row_blocks(self.X)):
             return mean, 1.0
         raise ValueError(
             f"{self.estimator} got X with values from {self.X.min():g} to "
@@ -95,11 +103,38 @@ class TrainingRows:
         """Raise ValueError if the rows vary too much or too little to be squared."""
         _ = self.mean_and_scale
 
+    @property
+    def are_many(self) -> bool:
+        """Whether operations on all rows take so long that they have to be quick."""
+        n_multiplications = self.X.size * min(self.X.shape)
+        is_sparse = not isinstance(self.X, np.ndarray)
+        return is_sparse or n_multiplications > _MANY_MULTIPLICATIONS
+
     @cached_property
-    def _pca(self) -> Decomposition:
-        """The variances along the components, though not to the last digit."""
+    def large_pca(self) -> LargePCA | None:
+        """PCA with products that are found once, if the rows are many; else `None`."""
+        if not self.are_many:
+            return None
+        mean, scale = self.mean_and_scale
+        pca = LargePCA(self.X, mean)
+        if not 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE:
+            pca.use_double()
+        return pca
+
+    def pca(self, n_components: int) -> Decomposition:
+        """Return PCA of all rows, as exactly as scikit-learn does."""
+        if self.large_pca is None:
+            return decompose(self.X)
+        return self.large_pca.decompose(n_components, exact=True)
+
+    @cached_property
+    def _variance_ratio(self) -> np.ndarray:
+        """Shares of the variance along all components, though not to the last digit."""
         self.check_scale()
-        return decompose(self.X, exact=False).keeping(0)
+        if self.large_pca is None:
+            return decompose(self.X, exact=False).variance_ratio
+        variances = self.large_pca.variances()
+        return variances / max(variances.sum(), np.finfo(np.float64).tiny)
 
     @cached_property
     def first_of_equal(self) -> np.ndarray | None:
@@ -112,6 +147,6 @@ class TrainingRows:
         It has shape (n_components,). As in scikit-learn, it is measured on the rows
         that PCA is fitted to. Constant rows leave nothing.
         """
-        ratio = self._pca.variance_ratio[:n_components]
+        ratio = self._variance_ratio[:n_components]
         ratio = np.pad(ratio, (0, n_components - len(ratio)))
         return np.maximum(1 - np.cumsum(ratio), 0.0) if ratio.any() else ratio

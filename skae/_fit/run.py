@@ -145,7 +145,6 @@ def train_network(
     plan = task.plan
     plan.check_memory()
     axes = task.axes(split)
-    start = _start(plan, axes) if previous is None else _resumed(task, previous)
     config = _configuration(task, split, axes, regime)
     loop = import_with_tensorflow("skae._train.loop")
     data = TrainingData(task.Z)
@@ -154,7 +153,14 @@ def train_network(
     if config.stopping is not None:
         data = data._replace(held_out_weights=_held_out_weights(task, split, axes))
     try:
-        result = loop.train(_graph_key(task, config), config, data, split, start)
+        # Without a name, the weights to start with are not kept while training runs.
+        result = loop.train(
+            _graph_key(task, config),
+            config,
+            data,
+            split,
+            _start(task, axes, previous),
+        )
     except DivergenceError:
         raise ValueError(plan.divergence_message()) from None
     if result.diverged:
@@ -247,13 +253,18 @@ def _of_one_epoch(config: TrainingConfig, plan: FitPlan) -> TrainingConfig:
     )
 
 
-def _start(plan: FitPlan, axes: PrincipalAxes) -> Weights:
-    seed = plan.seeds.initialization
-    if plan.pca_shortcut:
+def _start(task: FitTask, axes: PrincipalAxes, previous: FitResult | None) -> Weights:
+    """Return the weights to start with: of the previous fit, PCA's, or random ones."""
+    plan, seed = task.plan, task.plan.seeds.initialization
+    if previous is not None:
+        weights = _resumed(task, previous)
+    elif plan.pca_shortcut:
         weights = plan.code_kind.pca_start(plan.network, axes, seed)
+        weights = plan.code_kind.weights_to_train(plan.network, weights)
     else:
         weights = random_weights(plan.network, seed)
-    return plan.code_kind.weights_to_train(plan.network, weights)
+        weights = plan.code_kind.weights_to_train(plan.network, weights)
+    return weights.astype(np.float32)
 
 
 def _resumed(task: FitTask, previous: FitResult) -> Weights:

@@ -18,6 +18,7 @@ from skae._utils.repeats import first_of_equal_rows, occur_in
 
 if TYPE_CHECKING:
     from skae._fit.task import FitTask
+    from skae._utils.blocks import DataRows
 
 _N_FOLDS = 4
 
@@ -210,7 +211,7 @@ def _around(held_out: np.ndarray, n_rows: int, gap: int) -> Split:
 # --- Splits of dependent rows ---
 
 
-def _with_validation_rows(task: FitTask, X_val: np.ndarray) -> Split:
+def _with_validation_rows(task: FitTask, X_val: DataRows) -> Split:
     """Hold out the rows that follow those to train on, but no copies of these."""
     held_out = np.arange(len(task.X), len(task.Z), dtype=np.int32)
     first = first_of_equal_rows(X_val)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from skae._fit.pca import Decomposition, PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.rows import TrainingRows
-    from skae._utils.blocks import RowSource
+    from skae._utils.blocks import DataRows, RowSource
 
 # Rows with at most this many values are brought into the units of training once, and
 # not at each epoch anew.
 _FEW_VALUES = 2**22
+
+# Of many rows, values to swap in come from some that have few values, but no fewer rows
+# than these.
+_LEAST_DONORS = 1000
 
 # In units of training, squares of larger values leave single precision.
 _FARTHEST = 1e15
@@ -59,7 +64,7 @@ class FitTask:
     ----------
     plan, rows
         As given.
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or SparseRows of shape (n_samples, n_features)
         The rows in the units of the data.
     Z : RowSource of shape (n_samples, n_features), float32
         The rows in the units of training, followed by those of `X_val`, if any.
@@ -99,7 +104,7 @@ class FitTask:
             self.Z = JoinedRows(self.Z, X_val)
         self._pca: dict[Split, Decomposition] = {}
 
-    def _check_in_range(self, X: np.ndarray, name: str) -> None:
+    def _check_in_range(self, X: DataRows, name: str) -> None:
         """Refuse rows that are far beyond those that set the units of training."""
         with np.errstate(over="ignore", invalid="ignore"):
             lowest, highest = float(X.min()), float(X.max())
@@ -136,9 +141,15 @@ class FitTask:
     def axes(self, split: Split) -> PrincipalAxes:
         """Return PCA of the rows to train on, in the units of training."""
         if split not in self._pca:
-            found = decompose(self.Z, exact=False, rows=split.train)
-            self._pca[split] = found.keeping(self.plan.n_components)
+            self._pca[split] = self._decompose(split.train)
         return self._pca[split].axes(self.plan.n_components)
+
+    def _decompose(self, rows: np.ndarray) -> Decomposition:
+        large, n_components = self.rows.large_pca, self.plan.n_components
+        if large is None:
+            return decompose(self.Z, exact=False, rows=rows).keeping(n_components)
+        to_training = self.input_units and self.input_units.inverse()
+        return large.decompose(n_components, rows).under(to_training)
 
     def squared_unit(self) -> float:
         """Return what a squared error of 1 in training is in the data's units."""
@@ -162,27 +173,31 @@ class FitTask:
 
         Without corruption it is `None`: the rows are their own inputs.
         """
-        corruption = self.plan.corruption
-        if not corruption.is_active:
+        if not self.plan.corruption.is_active:
             return None
+        return np.concatenate([*self._corrupted_blocks(split)])
+
+    def _corrupted_blocks(self, split: Split) -> Iterator[np.ndarray]:
+        """Yield the corrupted rows to compare on, block by block."""
+        n_donors = max(_LEAST_DONORS, _FEW_VALUES // self.Z.shape[1])
+        every = -(-len(split.train) // n_donors)
         draws = NumpyDraws(
             self.corruption_values(split),
             np.random.default_rng(self.plan.seeds.validation),
-            lambda: self.Z[split.train],
+            cache(lambda: self.Z[split.train[::every]]),
         )
-        corrupted: np.ndarray = corruption.apply(np, self.Z[split.compared], draws)
-        return corrupted
+        for block in row_blocks(self.Z, split.compared):
+            yield self.plan.corruption.apply(np, block, draws)
 
     def comparison_rows(self, split: Split) -> Iterator[ComparisonRows]:
         """Yield the held-out rows, or else the training rows, block by block."""
         unit = self.squared_unit()
         targets = row_blocks(self.Z, split.compared)
-        corrupted = self.corrupted(split)
-        if corrupted is None:
+        if not self.plan.corruption.is_active:
             for block in targets:
                 yield ComparisonRows(block, block, unit)
             return
-        for block, inputs in zip(targets, row_blocks(corrupted), strict=True):
+        for block, inputs in zip(targets, self._corrupted_blocks(split), strict=True):
             yield ComparisonRows(block, inputs, unit)
 
     def rows_of_pca(self) -> Iterator[ComparisonRows]:
@@ -190,15 +205,17 @@ class FitTask:
 
         PCA is compared on them if it is the result, and so the output is linear.
         """
-        corrupted = self.corrupted(self.all_rows)
-        for rows in row_slices(*self.X.shape):
-            targets = inputs = self.X[rows]
-            if corrupted is not None:
-                assert self.input_units is not None
-                inputs = self.input_units(corrupted[rows])
-            yield ComparisonRows(targets, inputs, 1.0)
+        blocks = (self.X[rows] for rows in row_slices(*self.X.shape))
+        if not self.plan.corruption.is_active:
+            for block in blocks:
+                yield ComparisonRows(block, block, 1.0)
+            return
+        assert self.input_units is not None
+        corrupted = self._corrupted_blocks(self.all_rows)
+        for block, inputs in zip(blocks, corrupted, strict=True):
+            yield ComparisonRows(block, self.input_units(inputs), 1.0)
 
 
-def _rows_in_training(X: np.ndarray, to_training: Affine | None) -> RowSource:
+def _rows_in_training(X: DataRows, to_training: Affine | None) -> RowSource:
     rows = MappedRows(X, to_training)
     return rows[:] if X.size <= _FEW_VALUES else rows

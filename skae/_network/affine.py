@@ -8,7 +8,7 @@ and are folded into the first and the last layer of each half.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from skae._network.description import (
     StackArrays,
     Weights,
 )
+
+if TYPE_CHECKING:
+    from skae._utils.blocks import DataRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ class MappedRows:
     They are a `RowSource`, so that no copy of all rows is made.
     """
 
-    def __init__(self, X: np.ndarray, units: Affine | None) -> None:
+    def __init__(self, X: DataRows, units: Affine | None) -> None:
         self.shape = X.shape
         self._X = X
         # In the precision of the rows: double would take several times as long.

@@ -53,6 +53,7 @@ def train(
         raise RuntimeError(_NOT_EAGER)
     with lease(key) as program:
         program.restart(start)
+        del start  # it would take memory during the training
         progress = _run_epochs(program, config, data, split)
         result = progress.finish()
     if result is None:

@@ -67,11 +67,17 @@ class ParameterGroup(NamedTuple):
             for variable, tensor in zip(self.variables, state, strict=True)
         ]
 
-    def restart(self, arrays: list[np.ndarray]) -> None:
-        """Set the values from the network's arrays and the moments to zero."""
-        flat = [arrays[index].ravel() for index in self.indices]
-        self.values.assign(np.concatenate(flat).astype(np.float32))
-        for moment in (self.momentum, self.velocity):
+    def restart(self, arrays: list[np.ndarray], is_new: bool = False) -> None:
+        """Set the values from the network's arrays and the moments to zero.
+
+        Those of a new group are zero: more zeros would only take memory.
+        """
+        flat = [
+            arrays[index].astype(np.float32, copy=False).ravel()
+            for index in self.indices
+        ]
+        self.values.assign(flat[0] if len(flat) == 1 else np.concatenate(flat))
+        for moment in () if is_new else (self.momentum, self.velocity):
             moment.assign(tf.zeros_like(moment))
 
 

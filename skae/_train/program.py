@@ -133,6 +133,7 @@ class CompiledProgram:
             variable for half in self._layers for variable in half.variables
         ]
         self._groups = parameter_groups(key.network)
+        self._is_new = True
         self._xla_steps = tf.function(
             self._trace_xla_steps, jit_compile=True, autograph=False
         )
@@ -146,7 +147,8 @@ class CompiledProgram:
         """Set the weights, and forget the optimizer's moments."""
         arrays = weights.joined()
         for group in self._groups:
-            group.restart(arrays)
+            group.restart(arrays, self._is_new)
+        self._is_new = False
 
     def as_weights(self, values: list[tf.Tensor]) -> Weights:
         """Divide the values of the parameter groups into the network's arrays."""

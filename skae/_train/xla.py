@@ -30,8 +30,9 @@ _MOST_EPOCHS_BEFORE = 15
 # Seconds that must be saved afterwards.
 _SECONDS_WORTH_COMPILING = 1.2
 
-# Of batches with more values than this, too few would be compiled together.
-_LARGEST_BATCH = 2**20
+# Of batches with more values than this, too few would be compiled together: four at a
+# time, with 8,000 features, gain nothing.
+_LARGEST_BATCH = 2**19
 
 # Each call copies the optimizer's state, so a call takes many steps; fewer for wide
 # rows, so that its batches together do not exceed this number of values.

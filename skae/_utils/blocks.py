@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from scipy.sparse import csr_array
+
 # Values in a block: few enough for the processor's cache, and enough for a matrix
 # product to be shared among the processors.
 _BLOCK_SIZE = 2**16
+
+# Blocks of wide rows have more values, up to the second number: with few rows, a matrix
+# product takes as long as reading its matrix.
+_LEAST_ROWS = 256
+_LARGEST_BLOCK = 2**20
 
 
 class RowSource(Protocol):
@@ -22,6 +29,45 @@ class RowSource(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, rows: Any, /) -> np.ndarray: ...
     def take(self, indices: Any, axis: Any, out: Any, mode: Any) -> Any: ...
+
+
+class SparseRows:
+    """Rows of a sparse matrix; those that are read are dense, and no others.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_rows, n_features)
+    """
+
+    def __init__(self, matrix: csr_array) -> None:
+        self.matrix = matrix
+        self.shape: tuple[int, ...] = matrix.shape
+        self.dtype = matrix.dtype
+        self.size = matrix.shape[0] * matrix.shape[1]
+        self.min = matrix.min
+        self.max = matrix.max
+        self.mean = matrix.mean
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        found: np.ndarray = self.matrix[rows].toarray()
+        return found
+
+    def take(
+        self, indices: Any, axis: Any = 0, out: Any = None, mode: Any = "raise"
+    ) -> Any:
+        """Return rows, or write them to `out`."""
+        return self.matrix[indices].toarray(out=out)
+
+    def astype(self, dtype: Any, copy: bool = False) -> SparseRows:
+        """Return the rows in another precision."""
+        return SparseRows(self.matrix.astype(dtype, copy=copy))
+
+
+# The rows of a fit, in the units of the data.
+DataRows: TypeAlias = "np.ndarray | SparseRows"
 
 
 class JoinedRows:
@@ -69,7 +115,9 @@ class Moments(NamedTuple):
 
 def row_slices(n_rows: int, n_features: int) -> list[slice]:
     """Return the slices that divide the rows into blocks."""
-    length = max(1, _BLOCK_SIZE // max(n_features, 1))
+    n_features = max(n_features, 1)
+    least = min(_LEAST_ROWS, _LARGEST_BLOCK // n_features)
+    length = max(1, _BLOCK_SIZE // n_features, least)
     return [
         slice(begin, min(begin + length, n_rows)) for begin in range(0, n_rows, length)
     ]
@@ -133,7 +181,7 @@ def _combined(a: Moments, b: Moments) -> Moments:
     return Moments(n_rows, means, a.scatter + b.scatter + between)
 
 
-def mean_and_variance(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_variance(X: DataRows) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the variance of each column, in double precision."""
     mean = X.mean(axis=0, dtype=np.float64)
     squares: Any = 0

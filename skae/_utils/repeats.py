@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+from skae._utils.blocks import row_blocks
+
+if TYPE_CHECKING:
+    from skae._utils.blocks import DataRows
 
 # Most rows differ in a few columns already; only the others are hashed as a whole.
 _N_COLUMNS = 8
@@ -17,13 +24,13 @@ _BLOCK_SIZE = 2**16
 _MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
 
 
-def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
+def first_of_equal_rows(X: DataRows) -> np.ndarray | None:
     """Return for each row the index of the first row that equals it.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows of finite floats, contiguous in memory.
+    X : ndarray or SparseRows of shape (n_samples, n_features)
+        Rows of finite floats.
 
     Returns
     -------
@@ -33,7 +40,8 @@ def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
     # Spread irregularly: at regular steps, images often have an edge that is empty.
     spread = np.arange(1, _N_COLUMNS + 1) * _GOLDEN_RATIO % 1
     columns = np.unique((spread * X.shape[1]).astype(int))
-    candidates = _repeated(_hashes(X[:, columns]))
+    few = np.concatenate([block[:, columns] for block in row_blocks(X)])
+    candidates = _repeated(_hashes(few))
     if len(candidates):
         candidates = candidates[_repeated(_hashes(X, candidates))]
     if not len(candidates):
@@ -52,7 +60,7 @@ def first_of_equal_rows(X: np.ndarray) -> np.ndarray | None:
     return first if (first != np.arange(len(X))).any() else None
 
 
-def occur_in(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
+def occur_in(rows: DataRows, X: DataRows) -> np.ndarray:
     """Tell which of the rows equal some row of `X`, by hashes of 64 bits."""
     found: np.ndarray = np.isin(_hashes(rows), _hashes(X))
     return found
@@ -64,7 +72,7 @@ def _repeated(hashes: np.ndarray) -> np.ndarray:
     return np.flatnonzero(counts[inverse] > 1)
 
 
-def _hashes(X: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+def _hashes(X: DataRows, rows: np.ndarray | None = None) -> np.ndarray:
     """Return a hash of each row, or of those at the given indices."""
     indices = np.arange(len(X)) if rows is None else rows
     n_blocks = max(1, len(indices) * X.shape[1] // _BLOCK_SIZE)

@@ -167,6 +167,7 @@ def test_blocks_of_comparison_rows_pair_targets_with_their_inputs(
     n_held_out, monkeypatch
 ):
     monkeypatch.setattr("skae._utils.blocks._BLOCK_SIZE", 7 * 6)
+    monkeypatch.setattr("skae._utils.blocks._LEAST_ROWS", 1)
     task, split = (
         make_task(random_rows(), **corrupting("gaussian")),
         split_of(60, n_held_out),
@@ -183,6 +184,7 @@ def test_blocks_of_comparison_rows_pair_targets_with_their_inputs(
 @pytest.mark.parametrize("parameters", [{}, corrupting("gaussian")])
 def test_rows_of_pca_are_all_rows_in_the_units_of_the_data(parameters, monkeypatch):
     monkeypatch.setattr("skae._utils.blocks._BLOCK_SIZE", 7 * 6)
+    monkeypatch.setattr("skae._utils.blocks._LEAST_ROWS", 1)
     X = random_rows()
     task = make_task(X, **parameters)
     blocks = [*task.rows_of_pca()]

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from skae._utils import blocks
 from skae._utils.blocks import (
+    SparseRows,
     copy_rows,
     extremes,
     mean_and_variance,
@@ -20,6 +22,7 @@ SOME_ROWS = np.array([7, 3, 3, 40])
 def X(monkeypatch):
     """Rows far from the origin, of which three make a block."""
     monkeypatch.setattr(blocks, "_BLOCK_SIZE", 12)
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
     return np.random.default_rng(0).normal(size=(50, 4)) + 1e7
 
 
@@ -74,3 +77,25 @@ def test_extremes_are_those_of_the_given_rows(X):
     lowest, highest = extremes(X, rows)
     np.testing.assert_array_equal(lowest, X[rows].min(axis=0))
     np.testing.assert_array_equal(highest, X[rows].max(axis=0))
+
+
+def test_wide_rows_make_larger_blocks_up_to_a_limit():
+    lengths = {n: row_slices(10**6, n)[0].stop for n in (10, 200, 1000, 10**4, 10**7)}
+    assert lengths == {10: 6553, 200: 327, 1000: 256, 10**4: 104, 10**7: 1}
+
+
+def test_sparse_rows_are_read_as_dense_ones(X):
+    X = np.where(np.arange(4) == np.arange(50)[:, np.newaxis] % 4, X, 0)
+    rows = SparseRows(csr_array(X))
+    assert (rows.shape, len(rows), rows.size) == (X.shape, 50, X.size)
+    np.testing.assert_array_equal(rows[3:9], X[3:9])
+    np.testing.assert_array_equal(rows[SOME_ROWS], X[SOME_ROWS])
+    target = np.ones((4, 4))
+    copy_rows(rows, SOME_ROWS, target)
+    np.testing.assert_array_equal(target, X[SOME_ROWS])
+    assert rows.astype(np.float32)[:2].dtype == np.float32
+    assert (rows.min(), rows.max()) == (X.min(), X.max())
+    for found, expected in zip(
+        mean_and_variance(rows), mean_and_variance(X), strict=True
+    ):
+        np.testing.assert_allclose(found, expected)
