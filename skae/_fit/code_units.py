@@ -84,8 +84,8 @@ class CodeMoments(NamedTuple):
 class TrainedCodes:
     """The codes of the training rows as trained, computed when they are asked for.
 
-    They have the precision of the encoder's arrays. In single precision, their last
-    digits depend on how BLAS divides the work.
+    They are computed in double precision: in single, they would depend on how BLAS
+    divides the work.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class TrainedCodes:
         """Return the moments of the codes and of their products with the features."""
 
         def codes_and_features(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            Z = block.astype(self._arrays[0].dtype, copy=False)
+            Z = block.astype(np.float64)
             codes = forward(self._encoder, self._arrays, Z)
             return codes, np.hstack([codes, Z])
 
@@ -117,7 +117,7 @@ class TrainedCodes:
         """Return the mean and the variance of codes drawn from the rows' posteriors."""
 
         def means_and_variances(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            Z = block.astype(self._arrays[0].dtype, copy=False)
+            Z = block.astype(np.float64)
             means = forward(self._encoder, self._arrays, Z)
             head = forward_log_variance(self._encoder, self._arrays, Z)
             variances = np.exp(clip_log_variance(np, head))

@@ -25,9 +25,7 @@ def network_result(
     task: FitTask, trained: Trained, comparison: HoldoutComparison
 ) -> FitResult:
     """Return the trained network, with its codes in the final units of their kind."""
-    # Codes in double precision take twice as long as in that of training.
-    precision = np.float32 if task.rows.are_many else np.float64
-    encoder = trained.result.weights.astype(precision).encoder
+    encoder = trained.result.weights.astype(np.float64).encoder
     codes = TrainedCodes(
         task.plan.network.encoder, encoder, task.Z, task.all_rows.train
     )

@@ -33,10 +33,9 @@ _KRYLOV_STEPS_FROM_KNOWN = 3
 _N_EXTRA = 10
 _WORTH_KRYLOV = 64
 
-# Components with a smaller share of the largest variance are found from products of
-# higher precision, or of what the others leave of the rows: rounding moves a component
-# by about the precision divided by this share.
-_SMALLEST_SHARE = {"float32": 1e-3, "float64": 1e-10}
+# Components with a smaller share of the largest variance are found from what the others
+# leave of the rows: rounding moves a component by about the precision divided by this.
+_SMALLEST_SHARE = 1e-10
 
 # What rounding of the rows themselves leaves of a variance.
 _ROUNDING = 1e-26
@@ -112,14 +111,12 @@ class LargePCA:
 
     def __init__(self, X: RowSource, shift: np.ndarray) -> None:
         self._X = X
-        self._dtype = X[:1].dtype
-        self._shift = shift.astype(self._dtype).astype(np.float64)
+        self._shift = shift.astype(np.float64)
         self._is_wide = len(X) < X.shape[1]
         self._known: np.ndarray | None = None
 
     def variances(self) -> np.ndarray:
         """Return the variances along all components of PCA of all rows."""
-        self.use_double()  # in single precision, small ones would be noise
         scatter = self._scatter(None).products
         values = eigh(scatter, eigvals_only=True, overwrite_a=True)[::-1]
         variances: np.ndarray = np.clip(values, 0, None) / (len(self._X) - 1)
@@ -143,22 +140,12 @@ class LargePCA:
         n_rows = len(self._X) if rows is None else len(rows)
         n_found = min(n_components, n_rows, self._X.shape[1])
         found = self._decompose(n_found, rows)
-        if self._dtype != np.float64 and not _is_precise(found, self._dtype):
-            self.use_double()
-            found = self._decompose(n_found, rows)
         if exact:
             floor = _ROUNDING * float(found.variances.max(initial=0.0))
             found = _with_small_components(self._X, rows, found, floor)
         return found
 
-    def use_double(self) -> None:
-        """Compute products in double precision from now on."""
-        if self._dtype != np.float64:
-            self._dtype = np.dtype(np.float64)
-            self.__dict__.pop("_products", None)
-
     def _decompose(self, n_found: int, rows: np.ndarray | None) -> Decomposition:
-        """Return the components from products of the present precision."""
         n_side = min(self._X.shape)
         if n_side > max(_SMALL_SIDE, _WORTH_KRYLOV * (n_found + _N_EXTRA)):
             return self._from_krylov_space(n_found, rows)
@@ -223,7 +210,7 @@ class LargePCA:
         directions = np.zeros((self._X.shape[1], vectors.shape[1]))
         begin = 0
         for block in self._blocks(rows):
-            part = vectors[begin : begin + len(block)].astype(block.dtype)
+            part = vectors[begin : begin + len(block)]
             directions += block.T @ part
             begin += len(block)
         return np.linalg.qr(directions)[0]
@@ -245,14 +232,14 @@ class LargePCA:
         products = np.zeros((n_features, n_features))
         for block in self._blocks(rows):
             n_rows += len(block)
-            total += block.sum(axis=0, dtype=np.float64)
+            total += block.sum(axis=0)
             products += block.T @ block
         return _Sums(n_rows, total, products)
 
     def _mean(self, rows: np.ndarray | None) -> np.ndarray:
         total, n_rows = np.zeros(self._X.shape[1]), 0
         for block in self._blocks(rows):
-            total += block.sum(axis=0, dtype=np.float64)
+            total += block.sum(axis=0)
             n_rows += len(block)
         return self._shift + total / n_rows
 
@@ -300,12 +287,11 @@ class LargePCA:
         """Return the scatter's product with vectors, the mean, the scatter's trace."""
         n_rows, squares, total = 0, 0.0, np.zeros(len(vectors))
         image = np.zeros_like(vectors)
-        factor = vectors.astype(self._dtype)
         for block in self._blocks(rows):
             n_rows += len(block)
-            total += block.sum(axis=0, dtype=np.float64)
-            squares += float(np.square(block).sum(dtype=np.float64))
-            image += block.T @ (block @ factor)
+            total += block.sum(axis=0)
+            squares += float(np.square(block).sum())
+            image += block.T @ (block @ vectors)
         mean = total / n_rows
         image -= np.outer(total, mean @ vectors)
         return image, self._shift + mean, squares - float(total @ mean)
@@ -324,8 +310,10 @@ class LargePCA:
             yield self._shifted(block if rows is None else rows[block])
 
     def _shifted(self, rows: slice | np.ndarray) -> np.ndarray:
-        block: np.ndarray = self._X[rows].astype(self._dtype, copy=False)
-        return block - self._shift.astype(self._dtype)
+        # In single precision, results would depend on how BLAS divides the work.
+        block: np.ndarray = self._X[rows].astype(np.float64)
+        block -= self._shift
+        return block
 
 
 def _decomposition(
@@ -347,13 +335,6 @@ def _decomposition(
     )
 
 
-def _is_precise(found: Decomposition, dtype: np.dtype[Any]) -> bool:
-    """Tell whether rounding of products is small beside all that is asked for."""
-    smallest = min(found.variances.min(initial=np.inf), found.rest)
-    share = _SMALLEST_SHARE[dtype.name]
-    return bool(smallest > share * found.variances.max(initial=0.0))
-
-
 def _with_small_components(
     X: RowSource, rows: np.ndarray | None, found: Decomposition, floor: float
 ) -> Decomposition:
@@ -368,7 +349,7 @@ def _with_small_components(
             directions=np.zeros_like(found.directions),
             variances=np.zeros_like(found.variances),
         )
-    is_precise = found.variances > _SMALLEST_SHARE["float64"] * largest
+    is_precise = found.variances > _SMALLEST_SHARE * largest
     n_precise = int(is_precise.sum())
     if n_precise == len(is_precise):
         return found

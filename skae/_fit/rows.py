@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 # With more multiplications than these, a decomposition of all rows takes seconds.
 _MANY_MULTIPLICATIONS = 2**28
 
-# Sums of products of larger values may leave single precision.
-_LARGEST_SCALE = 1e12
-
 # The root mean variance of the features must exceed this, and its inverse must too.
 _LEAST_SCALE = {"float32": 1e-30, "float64": 1e-150}
 
@@ -115,11 +112,7 @@ class TrainingRows:
         """PCA with products that are found once, if the rows are many; else `None`."""
         if not self.are_many:
             return None
-        mean, scale = self.mean_and_scale
-        pca = LargePCA(self.X, mean)
-        if not 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE:
-            pca.use_double()
-        return pca
+        return LargePCA(self.X, self.mean_and_scale[0])
 
     def pca(self, n_components: int) -> Decomposition:
         """Return PCA of all rows, as exactly as scikit-learn does."""
