@@ -125,7 +125,7 @@ class VAETransformer(BaseDense):
           the weights of the epoch that is best on these rows are kept. Epochs are
           compared without the 2 % of these rows that PCA reconstructs worst: in
           heavy-tailed data those few rows would decide the comparison.
-        - With 50 to 999 rows, each of four folds is held out in turn. An accepted
+        - With 50 to 999 rows, each of five folds is held out in turn. An accepted
           network is trained again on all rows, for the number of epochs that is best on
           the folds: an eighth, a quarter, a half or all of `max_iter`, but more than
           `kl_warmup`. Unless it is all of `max_iter`, the weights are averaged over the

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from skae._fit.task import FitTask
     from skae._utils.blocks import DataRows
 
-_N_FOLDS = 4
+_N_FOLDS = 5
 
 # For fewer rows than this a single hold-out says too little. In cross-validation every
 # row is held out once, and an accepted network is trained anew on all rows, up to the

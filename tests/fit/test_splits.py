@@ -33,14 +33,14 @@ def test_fraction_of_the_rows_is_held_out(n_samples, fraction, n_held_out):
 
 
 @pytest.mark.parametrize("n_samples", [50, 303])
-def test_each_row_is_held_out_in_one_of_four_folds(n_samples):
+def test_each_row_is_held_out_in_one_of_five_folds(n_samples):
     splits = folds(make_task(random_rows(n_samples)))
-    assert len(splits) == 4
+    assert len(splits) == 5
     held_out = np.concatenate([split.held_out for split in splits])
     np.testing.assert_array_equal(np.sort(held_out), np.arange(n_samples))
     for split in splits:
         assert_is_split(split, n_samples)
-        assert abs(len(split.held_out) - n_samples / 4) < 1
+        assert abs(len(split.held_out) - n_samples / 5) < 1
 
 
 @pytest.mark.parametrize("choose", [hold_out, lambda task: folds(task)[0]])
@@ -126,7 +126,7 @@ def test_folds_of_groups_have_about_as_many_rows():
     groups = np.repeat(np.arange(40), sizes)
     splits = folds(dependent_task(random_rows(len(groups)), groups=groups))
     n_rows = [len(split.held_out) for split in splits]
-    assert len(splits) == 4
+    assert len(splits) == 5
     assert max(n_rows) - min(n_rows) < 20
 
 

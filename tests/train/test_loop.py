@@ -297,7 +297,7 @@ def test_fit_that_diverges_later_warns_and_keeps_the_best_weights(
 
 
 def test_fold_that_diverges_keeps_its_best_weights(digits, make_dense, leap):
-    leap(3 * 32 + 28)  # in the last of four folds
+    leap(4 * 32 + 28)  # in the last of five folds
     model = make_dense(early_stopping=True, max_iter=32, learning_rate_init=0.02)
     with pytest.warns(ConvergenceWarning, match="best weights before epoch"):
         model.fit(digits[:400])
