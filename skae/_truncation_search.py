@@ -283,6 +283,26 @@ class TruncationSearchCV(BaseSearchCV):
             self._refit(task)
         return self
 
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """Return the score of `best_estimator_`, by the scoring of the search.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Their targets.
+        **params : dict of str to object
+            Parameters for the scorer, with metadata routing.
+
+        Returns
+        -------
+        score : float
+            The score; with several scorings the one that `refit` names.
+        """
+        score: float = super().score(X, y, **params)
+        return score
+
     def _prepare(
         self, X: Any, y: Any, params: dict[str, Any]
     ) -> tuple[FoldTask, list[Any], Any]:
