@@ -257,13 +257,12 @@ def _start(task: FitTask, axes: PrincipalAxes, previous: FitResult | None) -> We
     """Return the weights to start with: of the previous fit, PCA's, or random ones."""
     plan, seed = task.plan, task.plan.seeds.initialization
     if previous is not None:
-        weights = _resumed(task, previous)
-    elif plan.pca_shortcut:
+        return _resumed(task, previous).astype(np.float32)
+    if plan.pca_shortcut:
         weights = plan.code_kind.pca_start(plan.network, axes, seed)
-        weights = plan.code_kind.weights_to_train(plan.network, weights)
     else:
         weights = random_weights(plan.network, seed)
-        weights = plan.code_kind.weights_to_train(plan.network, weights)
+    weights = plan.code_kind.weights_to_train(plan.network, weights)
     return weights.astype(np.float32)
 
 
