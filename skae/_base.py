@@ -134,8 +134,14 @@ class BaseAutoencoder(
     # --- What an estimator defines or overrides ---
 
     @abstractmethod
-    def _describe_network(self, n_features: int, n_components: Any) -> Network:
+    def _describe_network(
+        self, n_features: int, hidden_layer_sizes: tuple[int, ...], n_components: Any
+    ) -> Network:
         """Describe the network to train on rows of `n_features`."""
+
+    @abstractmethod
+    def _auto_hidden_layer_sizes(self, n_components: Any) -> tuple[int, ...]:
+        """Return the widths that "auto" stands for."""
 
     @abstractmethod
     def _code_kind(self, start: Start) -> CodeKind:
@@ -419,7 +425,11 @@ class BaseAutoencoder(
             estimator=name,
             code_kind=code_kind,
             variance_target=self._variance_target(start),
-            network=self._describe_network(rows.X.shape[1], n_components),
+            network=self._describe_network(
+                rows.X.shape[1],
+                self._resolved_hidden_layer_sizes(n_components, start),
+                n_components,
+            ),
             loss=self.loss,
             batch_size=resolved_batch_size(
                 self.batch_size, self._auto_batch_size, len(rows.X)
@@ -439,16 +449,20 @@ class BaseAutoencoder(
             noise_level=noise_level,
         )
 
-    def _hidden_layer_sizes(self, auto: tuple[int, ...]) -> tuple[int, ...]:
+    def _resolved_hidden_layer_sizes(
+        self, n_components: Any, start: Start
+    ) -> tuple[int, ...]:
         """Return the widths of the fully connected layers before the code."""
-        if isinstance(self.hidden_layer_sizes, str):
-            return auto
-        return check_integers(
-            self.hidden_layer_sizes,
-            "hidden_layer_sizes",
-            type(self).__name__,
-            "'auto', ",
-        )
+        if not isinstance(self.hidden_layer_sizes, str):
+            return check_integers(
+                self.hidden_layer_sizes,
+                "hidden_layer_sizes",
+                type(self).__name__,
+                "'auto', ",
+            )
+        if start is Start.RESUMED and self.used_network_:
+            return self._network.encoder.hidden_dense_widths
+        return self._auto_hidden_layer_sizes(n_components)
 
     def _check_linear_code(self, parameter: str) -> None:
         """Raise ValueError if codes are not linear, as the `parameter` needs them."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from skae._utils.blocks import DataRows
 
 # Judged by `python -m benchmarks full --only family`.
-_AUTO_HIDDEN_LAYER_SIZES = (256,)
 _AUTO_FILTERS = (16, 8)
 
 # What removes noise is the training, not a small code: a large feature map keeps more
@@ -361,11 +360,15 @@ class ConvAE(BaseAutoencoder):
     ) -> None:
         self._set_parameters(locals())
 
-    def _describe_network(self, n_features: int, n_components: Any) -> Network:
+    def _auto_hidden_layer_sizes(self, n_components: Any) -> tuple[int, ...]:
+        return (256,)
+
+    def _describe_network(
+        self, n_features: int, hidden_layer_sizes: tuple[int, ...], n_components: Any
+    ) -> Network:
         sizes: tuple[int, ...] = ()
         if n_components is not None:
-            hidden = self._hidden_layer_sizes(_AUTO_HIDDEN_LAYER_SIZES)
-            sizes = (*hidden, int(n_components))
+            sizes = (*hidden_layer_sizes, int(n_components))
         return conv_network(
             FeatureMaps(
                 _with_channels(self._image_shape(n_features)),

@@ -69,7 +69,8 @@ class SparseAE(BaseDense):
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the encoder's hidden layers, from the input to the code; the decoder
         mirrors them. ``()`` is the classic network whose only hidden layer is the code.
-        "auto" is ``(256, 128)``.
+        "auto" is ``(128, 64, 64)`` for up to four codes, and ``(256, 128)`` for more.
+        A fit that goes on from an earlier one keeps the widths of that one.
 
     activation : str, default="gelu"
         Activation function of the hidden layers, by its Keras name: one of "elu",
@@ -285,8 +286,12 @@ class SparseAE(BaseDense):
     ) -> None:
         self._set_parameters(locals())
 
-    def _describe_network(self, n_features: int, n_components: Any) -> Network:
-        network = super()._describe_network(n_features, n_components)
+    def _describe_network(
+        self, n_features: int, hidden_layer_sizes: tuple[int, ...], n_components: Any
+    ) -> Network:
+        network = super()._describe_network(
+            n_features, hidden_layer_sizes, n_components
+        )
         if self.sparsity != "topk":
             return network
         n_active = max(1, round(self._target_rate() * int(n_components)))

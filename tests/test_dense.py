@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -390,3 +391,22 @@ def test_global_random_generators_are_neither_used_nor_changed():
         ).stdout
 
     assert draws(fit=True) == draws(fit=False)
+
+
+def widths(model):
+    return model._network.encoder.hidden_dense_widths
+
+
+def test_auto_widths_follow_the_number_of_codes(digits):
+    model = DenseAE(early_stopping=False, max_iter=1, random_state=0)
+    few = clone(model).set_params(n_components=4).fit(digits[:100])
+    many = clone(model).set_params(n_components=5).fit(digits[:100])
+    assert widths(few) == (128, 64, 64)
+    assert widths(many) == (256, 128)
+
+
+def test_a_fit_that_goes_on_keeps_the_auto_widths(digits):
+    ordered = DenseAE(5, ordered=True, early_stopping=False, max_iter=1, random_state=0)
+    first = ordered.fit(digits[:100]).truncate(2)
+    assert widths(first.partial_fit(digits[:100])) == (256, 128)
+    assert widths(first.fit(digits[:100])) == (256, 128)

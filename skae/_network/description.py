@@ -198,6 +198,13 @@ class Stack:
         return prod(self.layers[-1].output_shape)
 
     @cached_property
+    def hidden_dense_widths(self) -> tuple[int, ...]:
+        """Widths of the fully connected layers before the last layer."""
+        return tuple(
+            [layer.n_outputs for layer in self.layers[:-1] if isinstance(layer, Dense)]
+        )
+
+    @cached_property
     def input_shapes(self) -> list[Shape]:
         """Shape of the input of each layer."""
         return [layer.input_shape for layer in self.layers]
