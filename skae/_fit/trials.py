@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 # `python -m benchmarks full --only quality`.
 _MIN_ROWS = 50
 
+# After so many folds, the others are trained to the snapshot after the best one only.
+# Judged by `python -m benchmarks full --only few_rows`.
+_FOLDS_TO_THE_END = 2
+
 
 class Trial:
     """Validation of a candidate network: one hold-out run, or one run for each fold.
@@ -116,6 +120,9 @@ def _cross_validate(task: FitTask) -> Trial:
             raise KeyboardInterrupt
         if all(trial.comparison.is_clearly_worse for trial in trials):
             break
+        if fold >= _FOLDS_TO_THE_END:
+            n_kept = trials.index(best(trials)) + 2
+            epochs, runs = epochs[:n_kept], [run[:n_kept] for run in runs]
     return best(trials)
 
 

@@ -37,7 +37,8 @@ def trainings(monkeypatch):
 
         def train_and_compare(self, task, split, regime, previous=None):
             self.append((split, regime))
-            gains = self.gains(len(regime.snapshot_epochs) or 1)
+            n_snapshots = len(regime.snapshot_epochs) or 1
+            gains = self.gains(n_snapshots)[:n_snapshots]
             result = TrainingResult(Weights([], []), [1.0], interrupted=self.interrupt)
             n_rows = len(split.compared)
             return [
@@ -92,6 +93,7 @@ def test_each_of_few_rows_is_held_out_and_compared_once(trainings, n_samples):
 
 
 def test_folds_differ_in_their_noise_and_are_compared_at_the_same_epochs(trainings):
+    trainings.gains = lambda n: [0.1, 0.2, 0.3, 0.4]
     try_network(make_task(random_rows(300), max_iter=8))
     assert [regime.fold for _, regime in trainings] == [1, 2, 3, 4, 5]
     assert {regime.snapshot_epochs for _, regime in trainings} == {(1, 2, 4, 8)}
@@ -103,6 +105,15 @@ def test_best_snapshot_over_all_folds_is_chosen(trainings):
     trial = try_network(make_task(random_rows(300), max_iter=8))
     assert trial.n_epochs == 4  # the gain of the first fold alone is best at 8
     assert trial.comparison.mean_gain == pytest.approx(0.26)
+
+
+def test_later_folds_end_at_the_snapshot_after_the_best_one(trainings):
+    trainings.gains = lambda n: [0.1, 0.2, 0.1, 0.1]
+    trial = try_network(make_task(random_rows(300), max_iter=8))
+    epochs = [regime.snapshot_epochs for _, regime in trainings]
+    assert epochs == 2 * [(1, 2, 4, 8)] + 3 * [(1, 2, 4)]
+    assert trial.n_epochs == 2
+    assert len(trial.comparison.errors) == 300
 
 
 def test_folds_end_early_if_every_snapshot_is_clearly_worse(trainings):
