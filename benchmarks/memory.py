@@ -10,6 +10,7 @@ from benchmarks.report import Target
 TITLE = "memory over many fits"
 N_FITS = 200
 N_EPOCHS = 3
+_HIDDEN = (256, 128)
 N_KERAS_FITS = 24
 EIGHT, SIXTY = "skae DenseAE, 8 architectures", "skae DenseAE, 60 architectures"
 KERAS = "keras.Model.fit, 8 architectures"
@@ -22,14 +23,16 @@ N_WARMUP_FITS = {EIGHT: 20, SIXTY: 60, KERAS: 8}
 def skae_fit(X, n_components):
     from skae import DenseAE
 
-    DenseAE(n_components, max_iter=N_EPOCHS, random_state=0).fit(X)
+    DenseAE(
+        n_components, hidden_layer_sizes=_HIDDEN, max_iter=N_EPOCHS, random_state=0
+    ).fit(X)
 
 
 def keras_fit(X, n_components):
-    """Train the layers of the default network in Keras."""
+    """Train the same layers in Keras."""
     import keras
 
-    widths = (256, 128, n_components, 128, 256)
+    widths = (*_HIDDEN, n_components, *_HIDDEN[::-1])
     layers = [
         keras.layers.Dense(width, activation=None if i == 2 else "gelu")
         for i, width in enumerate(widths)

@@ -14,7 +14,8 @@ GRID = (2, 4, 8, 16, 32)
 N_EPOCHS = 50
 N_REPETITIONS = {"skae DenseAE": 4, "keras.Model.fit": 1}
 
-# Widths of the hidden layers of the encoder: a textbook choice, and the default.
+# Widths of the hidden layers of the encoder: a textbook choice, and the default of
+# more than four codes.
 HIDDEN_WIDTHS = {"32": (32,), "256-128": (256, 128)}
 
 
