@@ -166,14 +166,21 @@ def log_outcome(plan: FitPlan, result: FitResult, seconds: float) -> None:
     ending = _ENDINGS[result.ending]
     if result.epochs_of_folds and result.ending is Ending.ALL_EPOCHS:
         ending = "as many as were best for the folds"
+    targets = ""
+    if result.target_score is not None:
+        targets = (
+            f" and score of the targets {result.target_score:.4g}, PCA's "
+            f"{result.pca_target_score:.4g},"
+        )
     logger.info(
-        "%s is %s with n_components=%d: mean squared error %.4g, PCA's %.4g, on %s "
+        "%s is %s with n_components=%d: mean squared error %.4g, PCA's %.4g,%s on %s "
         "rows; epochs: %d (%s); %.1f s",
         plan.estimator,
         "a network" if result.used_network else "PCA",
         result.network.encoder.n_outputs,
         result.reconstruction_error,
         result.pca_reconstruction_error,
+        targets,
         "held-out" if result.history["val_loss"] else "training",
         n_epochs,
         ending,
