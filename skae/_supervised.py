@@ -304,7 +304,7 @@ class SupervisedAE(BaseDense):
     # The head, and how labels are encoded: weights of the classes, or mean and scale of
     # the numbers.
     _target_head: TargetHead
-    _label_arrays: tuple[Any, ...]
+    _label_units: tuple[Any, ...]
 
     def __init__(
         self,
@@ -433,16 +433,16 @@ class SupervisedAE(BaseDense):
 
     def _label_encoding(self) -> Encoding:
         if "classes_" in vars(self):
-            return ClassEncoding(self.classes_, *self._label_arrays)
-        return NumberEncoding(*self._label_arrays)
+            return ClassEncoding(self.classes_, *self._label_units)
+        return NumberEncoding(*self._label_units)
 
     def _set_label_encoding(self, encoding: Encoding) -> None:
         self.__dict__.pop("classes_", None)
         if isinstance(encoding, ClassEncoding):
             self.classes_ = encoding.classes
-            self._label_arrays = (encoding.weights,)
+            self._label_units = (encoding.weights,)
         else:
-            self._label_arrays = (encoding.mean, encoding.scale)
+            self._label_units = (encoding.mean, encoding.scale)
 
     def _code_kind(self, start: Start) -> CodeKind:
         encoding = self._label_encoding()

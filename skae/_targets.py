@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -78,8 +79,9 @@ class ClassEncoding:
         except TypeError:  # of types that cannot be compared
             unknown = read.values
         if len(unknown):
+            first, *_ = unknown.tolist()
             raise ValueError(
-                f"{estimator} got {name} with the class {unknown[0]!r}, which is none "
+                f"{estimator} got {name} with the class {first!r}, which is none "
                 f"of {self.classes.tolist()}. Tell partial_fit of all classes in its "
                 "first call, and fit of all in y."
             )
@@ -189,7 +191,7 @@ def _read(settings: LabelSettings, y: Any, n_rows: int, name: str) -> ReadLabels
             "must have one label, or one row of numbers, for each of them."
         )
     is_missing = _is_missing(values)
-    has_none: np.ndarray = _is_marked(values, settings.unlabelled, is_missing)
+    has_none = _is_marked(values, settings.unlabelled, is_missing)
     _check_missing(settings, is_missing & ~has_none, name)
     if values.ndim == 2:
         if (has_none.any(axis=1) != has_none.all(axis=1)).any():
@@ -198,7 +200,7 @@ def _read(settings: LabelSettings, y: Any, n_rows: int, name: str) -> ReadLabels
                 f"unlabelled={settings.unlabelled!r}. Set all numbers of such a row to "
                 "it."
             )
-        has_none = has_none.all(axis=1)
+        has_none = np.asarray(has_none.all(axis=1))
     return ReadLabels(_plain(values[~has_none]), ~has_none)
 
 
@@ -268,6 +270,10 @@ def _new_encoding(settings: LabelSettings, read: ReadLabels, classes: Any) -> En
             f"{settings.estimator} got y without any label: every row is marked by "
             f"unlabelled={settings.unlabelled!r}. Without labels, use DenseAE."
         )
+    if read.values.dtype.kind == "f" and not np.isfinite(read.values).all():
+        raise ValueError(
+            f"{settings.estimator} got y with infinite numbers. Drop these rows."
+        )
     if _kind(settings, read.values, classes) == "classes":
         return _class_encoding(settings, read.values, classes)
     if settings.class_weight is not None:
@@ -285,7 +291,7 @@ def _kind(settings: LabelSettings, values: np.ndarray, classes: Any) -> str:
     elif settings.target_type == "continuous":
         found = "continuous"
     else:
-        found = _type_of_target(settings.estimator, values)
+        found = _type_of_target(values)
     if found not in _KINDS:
         raise ValueError(
             f"{settings.estimator} got y of type {found!r}, as scikit-learn's "
@@ -295,26 +301,24 @@ def _kind(settings: LabelSettings, values: np.ndarray, classes: Any) -> str:
     return _KINDS[found]
 
 
-def _type_of_target(estimator: str, values: np.ndarray) -> str:
-    import warnings
-
+def _type_of_target(values: np.ndarray) -> str:
     from sklearn.utils.multiclass import type_of_target
 
     with warnings.catch_warnings():
-        # It warns of many classes, as we do below.
+        # It warns of many classes, as we do.
         warnings.simplefilter("ignore", UserWarning)
-        found = str(type_of_target(values, input_name="y"))
-    if found == "multiclass" and values.dtype.kind in "fiu":
-        n_classes = len(np.unique(values))
-        if n_classes > len(values) / 2:
-            warnings.warn(
-                f"{estimator} takes the {n_classes} different values of {len(values)} "
-                "labels for classes, as scikit-learn does with whole numbers. If they "
-                "are numbers to predict, set target_type='continuous'.",
-                UserWarning,
-                stacklevel=2,
-            )
-    return found
+        return str(type_of_target(values, input_name="y"))
+
+
+def _warn_of_many_classes(estimator: str, values: np.ndarray, n_classes: int) -> None:
+    if values.dtype.kind in "fiu" and n_classes > len(values) / 2:
+        warnings.warn(
+            f"{estimator} takes the {n_classes} different values of {len(values)} "
+            "labels for classes, as scikit-learn does with whole numbers. If they are "
+            "numbers to predict, set target_type='continuous'.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _class_encoding(
@@ -326,8 +330,8 @@ def _class_encoding(
     classes = np.unique(values if given_classes is None else given_classes)
     if len(classes) < 2:
         raise ValueError(
-            f"{name} got y with one class only, {classes[0]!r}. It needs at least two; "
-            "without labels, use DenseAE."
+            f"{name} got y with one class only, {classes.tolist()}. It needs at least "
+            "two; without labels, use DenseAE."
         )
     if given_classes is None and len(values) <= len(classes):
         raise ValueError(
@@ -340,6 +344,8 @@ def _class_encoding(
             f"{name} cannot balance classes in partial_fit, which does not know how "
             "many rows they will have. Pass class_weight as a dict."
         )
+    if given_classes is None and settings.target_type == "auto":
+        _warn_of_many_classes(name, values, len(classes))
     weights = compute_class_weight(class_weight, classes=classes, y=values)
     return ClassEncoding(classes, np.asarray(weights, np.float64))
 
@@ -352,8 +358,6 @@ def _number_encoding(estimator: str, values: np.ndarray) -> NumberEncoding:
             f"{estimator} with target_type='continuous' got y that are no numbers: "
             f"{error}."
         ) from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{estimator} got y with infinite numbers. Drop these rows.")
     mean, scale = numbers.mean(axis=0), numbers.std(axis=0)
     varies = scale > np.finfo(np.float64).eps * np.abs(mean)
     if not varies.any():
