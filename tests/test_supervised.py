@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import (
@@ -30,11 +30,6 @@ from tests.fit.plans import make_plan
 
 QUICK = {"max_iter": 3, "hidden_layer_sizes": (8,), "random_state": 0}
 NETWORK = {"early_stopping": False, **QUICK}
-
-
-@pytest.fixture(scope="module")
-def digit_labels():
-    return load_digits().target
 
 
 @pytest.fixture(scope="module")
