@@ -157,10 +157,12 @@ def test_target_type_tells_whole_numbers_from_classes():
 # --- Acceptance ---
 
 
-def test_labels_that_nothing_predicts_leave_pca():
+def test_labels_that_nothing_predicts_leave_pca(caplog):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(1200, 8)), rng.integers(3, size=1200)
-    model = SupervisedAE(2, max_iter=10, random_state=0).fit(X, y)
+    with caplog.at_level(logging.INFO, logger="skae"):
+        model = SupervisedAE(2, max_iter=10, random_state=0).fit(X, y)
+    assert "not reliably better than PCA with a linear head" in caplog.text
     assert not model.used_network_
     assert model.target_score_ == model.pca_target_score_
     assert model.reconstruction_error_ == model.pca_reconstruction_error_
@@ -217,6 +219,16 @@ def test_each_class_has_its_share_of_held_out_rows():
             assert n_held_out == pytest.approx(share * (y == label).sum(), abs=1.01)
     held_out = np.concatenate([split.held_out for split in folds(task)])
     np.testing.assert_array_equal(np.sort(held_out), np.arange(len(X)))
+
+
+def test_held_out_rows_without_labels_are_told_of(hidden):
+    X, y = hidden
+    is_held_out = np.arange(len(X)) % 5 == 0
+    splitter = PredefinedSplit(is_held_out - 1)
+    model = SupervisedAE(2, unlabelled=-1, holdout=splitter, **QUICK)
+    with pytest.warns(UserWarning, match="No row that SupervisedAE held out has a la"):
+        model.fit(X, np.where(is_held_out, -1, y))
+    assert np.isnan(model.target_score_)
 
 
 def test_groups_stay_together(wine):

@@ -87,10 +87,10 @@ print(f"error of PCA: {supervised.pca_reconstruction_error_:.3f}")
 # %%
 # Judge on other rows
 # -------------------
-# Codes of training rows know the labels of these rows, so a classifier that is judged on
-# them looks better than it is. In a pipeline, cross-validation fits the codes anew for
-# each fold and judges on the others. The labels here are drawn at random, so the right
-# answer is 0.5.
+# Codes of training rows know the labels of these rows, so a classifier that is judged
+# on them looks better than it is. In a pipeline, cross-validation fits the codes anew
+# for each fold and judges on the others. The labels here are drawn at random, so the
+# right answer is 0.5.
 
 rng = np.random.default_rng(0)
 noise, labels = rng.normal(size=(300, 30)), rng.integers(2, size=300)
