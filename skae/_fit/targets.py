@@ -151,7 +151,7 @@ def head_of_pca(
     labels = targets.labels[rows].astype(np.float64)
     head = fitted_head(np.concatenate(codes), labels, targets.kind)
     target_loss = _mean_loss(head, np.concatenate(codes), labels)
-    return head._replace(unit=error / target_loss if error > 0 else 1.0)
+    return head._replace(unit=float(error / target_loss) if error > 0 else 1.0)
 
 
 def _mean_loss(head: TargetHead, codes: np.ndarray, labels: np.ndarray) -> float:
