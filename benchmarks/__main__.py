@@ -28,6 +28,7 @@ from benchmarks import (
     serving,
     start,
     states,
+    supervised,
     tall,
     transform,
     truncation_search,
@@ -55,6 +56,7 @@ SECTIONS = {
     "few_rows": few_rows,
     "family": family,
     "denoising": denoising,
+    "supervised": supervised,
     "dimension": dimension,
     "checks": checks,
     "states": states,
@@ -102,7 +104,8 @@ def create_parser():
         nargs="+",
         metavar="NAME",
         choices=ALL,
-        help="datasets for quality, family and dimension: " + ", ".join(ALL),
+        help="datasets for quality, family, dimension and supervised: "
+        + ", ".join(ALL),
     )
     parser.add_argument(
         "--rounds",

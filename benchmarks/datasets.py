@@ -11,6 +11,9 @@ any, as ``y``:
 - golub_leukemia (38 x 3,051), as in Bioconductor's multtest;
 - gasoline_nir (60 x 401), as in R's package pls;
 - pbmc68k_reduced (700 x 765), as in Python's package scanpy.
+
+german.csv (1,000 rows of 20 columns, categorical ones among them, and the class in the
+last), from the UCI repository, is read as it is there, without a header.
 """
 
 import os
@@ -25,7 +28,7 @@ N_FASHION_ROWS = 10_000
 
 class Dataset(NamedTuple):
     X: np.ndarray
-    y: np.ndarray | None  # class labels, if there are any
+    y: np.ndarray | None  # labels, if there are any
 
 
 def _bundled(loader, labelled=True):
@@ -49,6 +52,18 @@ def _from_file(name, labels=None):
             return Dataset(arrays["X"].astype(float), y)
 
     return load
+
+
+def _german() -> Dataset:
+    import pandas as pd
+
+    folder = os.environ.get("SKAE_DATA")
+    path = Path(folder or ".") / "german.csv"
+    if not folder or not path.exists():
+        raise FileNotFoundError("set SKAE_DATA to the folder that contains german.csv")
+    table = pd.read_csv(path, header=None)
+    rows = pd.get_dummies(table.iloc[:, :-1])
+    return Dataset(rows.to_numpy(float), table.iloc[:, -1].to_numpy())
 
 
 def fashion_images():
@@ -120,7 +135,17 @@ HEAVY_TAILED = {
     "pageblocks": _from_file("pageblocks"),
     "mammography": _from_file("mammography"),
 }
-ALL = {**LARGE, **SMALL, **HEAVY_TAILED}
+MIXED = {"german": _german}
+ALL = {**LARGE, **SMALL, **HEAVY_TAILED, **MIXED}
+
+# Rows with numbers to predict in the place of class labels.
+NUMBERS = {
+    "diabetes": _bundled(datasets.load_diabetes),
+    "gasoline_nir": _from_file("gasoline_nir", "y"),
+    "friedman": lambda: Dataset(
+        *datasets.make_friedman1(1000, noise=1.0, random_state=0)
+    ),
+}
 
 
 def available_datasets(report, names):

@@ -17,7 +17,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
-from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
+from skae import (
+    ConvAE,
+    DenoisingAE,
+    DenseAE,
+    SparseAE,
+    SupervisedAE,
+    VAETransformer,
+)
 
 SHORT = {"hidden_layer_sizes": (32,), "max_iter": 12, "random_state": 0}
 NETWORK = {**SHORT, "early_stopping": False}
@@ -78,19 +85,26 @@ def long():
     return curved(8_000, 100)
 
 
+def labels(X):
+    """Return three classes, for the estimators that see labels."""
+    sums = X.sum(axis=1)
+    return np.digitize(sums, np.quantile(sums, [1 / 3, 2 / 3]))
+
+
 def fit(estimator, X):
-    return estimator.fit(X)
+    return estimator.fit(X, labels(X))
 
 
 def in_blocks(estimator, X):
     for block in np.array_split(X, 3):
-        estimator.partial_fit(block)
+        estimator.partial_fit(block, labels(block))
     return estimator
 
 
 def resumed(estimator, X):
-    estimator.set_params(warm_start=True).fit(X)
-    return estimator.fit(X[::-1] + 1).partial_fit(X[:200])
+    estimator.set_params(warm_start=True).fit(X, labels(X))
+    estimator.fit(X[::-1] + 1, labels(X[::-1]))
+    return estimator.partial_fit(X[:200], labels(X[:200]))
 
 
 def truncated(estimator, X):
@@ -168,6 +182,17 @@ FITS = [
         single_precision,
         resumed,
     ),
+    ("supervised", SupervisedAE(4, **SHORT), many_digits, fit),
+    ("supervised, folds", SupervisedAE(2, max_iter=40, random_state=0), cancer, fit),
+    ("supervised, tiny", SupervisedAE(3, **SHORT), tiny, fit),
+    (
+        "supervised, numbers",
+        SupervisedAE(3, target_type="continuous", **SHORT),
+        many_digits,
+        fit,
+    ),
+    ("supervised, blocks", SupervisedAE(4, **NETWORK), many_digits, in_blocks),
+    ("supervised, resumed", SupervisedAE(4, **NETWORK), many_digits, resumed),
     ("variational", VAETransformer(4, **SHORT), many_digits, fit),
     ("variational, folds", VAETransformer(2, max_iter=40, random_state=0), cancer, fit),
     ("variational, tiny", VAETransformer(3, **SHORT), tiny, fit),

@@ -11,6 +11,7 @@ from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
 from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
+from skae._supervised import SupervisedAE
 from skae._vae import VAETransformer
 from skae._version import __version__ as __version__
 
@@ -25,6 +26,7 @@ __all__ = [
     "DenseAE",
     "PCAComparison",
     "SparseAE",
+    "SupervisedAE",
     "TruncationSearchCV",
     "VAETransformer",
     "compare_with_pca",

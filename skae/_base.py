@@ -36,6 +36,7 @@ from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
 from skae._persistence import from_saved, to_saved
 from skae._scoring import ScoreMixin
+from skae._targets import GivenTargets
 from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
 from skae._utils.blocks import SparseRows
@@ -46,6 +47,7 @@ from skae._utils.progress import progress_shown
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
     from skae._fit.result import NestedDecoder
+    from skae._fit.targets import Targets
     from skae._network.description import Arrays
     from skae._scoring import Rows
     from skae._utils.blocks import DataRows
@@ -169,6 +171,15 @@ class BaseAutoencoder(
         They are computed from the rows `X` of the fit, after all others are set.
         """
 
+    def _targets(
+        self, given: GivenTargets, X: DataRows, X_val: DataRows | None, resumed: bool
+    ) -> Targets | None:
+        """Return what the network is trained to predict, beside the rows, if anything.
+
+        `resumed` tells whether training goes on from the previous fit.
+        """
+        return None
+
     # --- The public methods ---
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -207,14 +218,18 @@ class BaseAutoencoder(
             If the parameters or the arguments are invalid, or if the loss is not finite
             from the start of training. A previous fit is then preserved.
         """
+        return self._fit(X, GivenTargets(y), groups, X_val)
+
+    def _fit(self, X: Any, given: GivenTargets, groups: Any, X_val: Any) -> Self:
         start = perf_counter()
         with progress_shown(bool(self.verbose)):
             with changed_on_success(self) as new:
                 read = new._rows_to_fit(X, reset=True, min_rows=2)
-                holdout = new._holdout(read, y, groups, X_val)
-                rows = TrainingRows(read, type(self).__name__, holdout)
                 fitted_before = self.warm_start and self.__sklearn_is_fitted__()
                 resumed = fitted_before and self.used_network_
+                holdout = new._holdout(read, given.y, groups, X_val)
+                targets = new._targets(given, read, holdout.X_val, resumed)
+                rows = TrainingRows(read, type(self).__name__, holdout, targets)
                 plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
                 previous = self._result_to_resume(plan) if resumed else None
                 result = fit_network(plan, rows, previous)
@@ -252,10 +267,14 @@ class BaseAutoencoder(
         self : object
             The fitted estimator.
         """
+        return self._partial_fit(X, GivenTargets(y))
+
+    def _partial_fit(self, X: Any, given: GivenTargets) -> Self:
         first = not self.__sklearn_is_fitted__()
         with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
             read = new._rows_to_fit(X, reset=first, min_rows=2 if first else 1)
-            rows = TrainingRows(read, type(self).__name__)
+            targets = new._targets(given, read, None, not first)
+            rows = TrainingRows(read, type(self).__name__, targets=targets)
             plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
             previous = None if first else self._result_to_resume(plan)
             result = update_network(plan, rows, previous)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from skae._fit.result import NestedDecoder
+from skae._fit.targets import TargetHead
 from skae._network.description import (
     ACTIVATIONS,
     Network,
@@ -28,6 +29,7 @@ _VERSION = "_skae_version"
 _DIGEST = "_skae_digest"
 _NESTED = "_ordering"
 _FITTED_N_COMPONENTS = "_wanted"
+_HEAD = "_target_head"
 
 
 def to_saved(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +40,8 @@ def to_saved(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
     if "_network" in state:
         nested = state.pop("_nested")
         state[_NESTED] = None if nested is None else (*nested,)
+        if _HEAD in state:
+            state[_HEAD] = (*state[_HEAD],)
         state["_network"] = to_builtins(state["_network"])
         state[_DIGEST] = _digest(cls, state)
     return {**state, _VERSION: __version__}
@@ -77,6 +81,8 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             nested = None if nested is None else NestedDecoder._make(nested)
             attributes["_network"] = from_builtins(attributes["_network"])
             attributes["_nested"] = nested
+            if _HEAD in attributes:
+                attributes[_HEAD] = TargetHead._make(attributes[_HEAD])
             fault = _fault(attributes)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise _damaged(
@@ -170,6 +176,10 @@ def _fault_of_arrays(network: Network, attributes: dict[str, Any]) -> str | None
     if nested is not None:
         arrays += [*nested.arrays, nested.scale, nested.shift]
         shapes += [*nested_network(network).decoder.array_shapes, *[(n_codes,)] * 2]
+    head: TargetHead | None = attributes.get(_HEAD)
+    if head is not None:
+        arrays += head.arrays
+        shapes += [(n_codes, len(head.bias)), head.bias.shape]
     if [array.shape for array in arrays] != shapes:
         return "its arrays have shapes that do not fit its network"
     if not all(array.dtype in (np.float32, np.float64) for array in arrays):

@@ -6,9 +6,17 @@ from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
 from skae._sparse import SparseAE
+from skae._supervised import SupervisedAE
 from skae._vae import VAETransformer
 
-_ESTIMATORS = (ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer)
+_ESTIMATORS = (
+    ConvAE,
+    DenoisingAE,
+    DenseAE,
+    SparseAE,
+    SupervisedAE,
+    VAETransformer,
+)
 
 # Named, as only those who search need to import it.
 _SEARCH = "skae._truncation_search.TruncationSearchCV"
@@ -17,7 +25,7 @@ _SEARCH = "skae._truncation_search.TruncationSearchCV"
 def skops_trusted_types() -> list[str]:
     """Return the types that skops must trust to load the estimators of this package.
 
-    These types are the five autoencoders and the search. skops trusts all other types
+    These types are the six autoencoders and the search. skops trusts all other types
     in their saved states by default, but for a splitter given as `holdout` and the
     scorer of a search: add their types, such as
     "sklearn.model_selection._split.TimeSeriesSplit" and
@@ -39,6 +47,7 @@ def skops_trusted_types() -> list[str]:
     skae._denoising.DenoisingAE
     skae._dense.DenseAE
     skae._sparse.SparseAE
+    skae._supervised.SupervisedAE
     skae._vae.VAETransformer
     skae._truncation_search.TruncationSearchCV
     """

@@ -12,3 +12,9 @@ from sklearn.preprocessing import StandardScaler
 def digits():
     """Standardised digits, (1797, 64)."""
     return StandardScaler().fit_transform(load_digits().data)
+
+
+@pytest.fixture(scope="session")
+def digit_labels():
+    """The digit of each row, (1797,)."""
+    return load_digits().target

@@ -157,6 +157,7 @@ def test_fit_adds_no_line_and_leaves_settings_alone(lines_beyond_tensorflow):
         "DenoisingAE(2, noise='swap', **short)",
         "SparseAE(8, sparsity='topk', target_sparsity=2, **short)",
         "SparseAE(8, sparsity='kl', **short)",
+        "SupervisedAE(2, **short)",
         "VAETransformer(2, **short)",
         "ConvAE(2, image_shape=(2, 2), early_stopping=False, max_iter=2)",
     ],
@@ -168,7 +169,7 @@ def test_no_kind_of_training_adds_a_line(autoencoder, lines_beyond_tensorflow):
         "from skae import *\n"
         "short = dict(early_stopping=False, hidden_layer_sizes=(4,), max_iter=2)\n"
         "X = np.random.default_rng(0).normal(size=(60, 4))\n"
-        f"{autoencoder}.fit(X)\n"
+        f"{autoencoder}.fit(X, np.arange(60) % 3)\n"
     )
     assert lines_beyond_tensorflow(result.stderr) == set()
     assert result.stdout == ""

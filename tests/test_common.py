@@ -39,6 +39,12 @@ SETTINGS = {
         {"sparsity": "kl", **NETWORK},
         {"sparsity": "topk", **NETWORK},
     ],
+    "SupervisedAE": [
+        {},
+        NETWORK,
+        {"target_type": "continuous", **NETWORK},
+        {"code_activation": "tanh", **NETWORK},
+    ],
     "VAETransformer": [{}, NETWORK],
 }
 ESTIMATORS = [
@@ -46,6 +52,8 @@ ESTIMATORS = [
 ]
 
 
+# Its labels are often whole numbers that scikit-learn's checks mean as numbers.
+@pytest.mark.filterwarnings("ignore:SupervisedAE takes the .* for classes:UserWarning")
 @pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
@@ -54,34 +62,36 @@ def test_sklearn_checks(estimator, check):
 
 @pytest.mark.parametrize("output_activation", ["linear", "softplus"])
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"DenoisingAE"}))
-def test_reported_error_is_that_of_the_reconstruction(digits, name, output_activation):
+def test_reported_error_is_that_of_the_reconstruction(
+    digits, digit_labels, name, output_activation
+):
     """It is in the units of the data, including their offset."""
     X = digits * 3 + 20
     model = getattr(skae, name)(
         3, output_activation=output_activation, random_state=0, **NETWORK
-    ).fit(X)
+    ).fit(X, digit_labels)
     error = np.mean((model.reconstruct(X) - X) ** 2)
     assert model.reconstruction_error_ == pytest.approx(error, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_training_continues_from_a_pickled_fit(digits, name):
+def test_training_continues_from_a_pickled_fit(digits, digit_labels, name):
     model = getattr(skae, name)(4, random_state=0, **NETWORK)
-    model.set_params(max_iter=1).fit(digits)
+    model.set_params(max_iter=1).fit(digits, digit_labels)
     model = pickle.loads(pickle.dumps(model))
     score = model.score(digits)
     resumed = pickle.loads(pickle.dumps(model)).set_params(warm_start=True, max_iter=5)
-    assert resumed.fit(digits).score(digits) > score
+    assert resumed.fit(digits, digit_labels).score(digits) > score
     for _ in range(3):
-        model.partial_fit(digits)
+        model.partial_fit(digits, digit_labels)
     assert model.n_iter_ == 4
     assert model.score(digits) > score
 
 
 @pytest.mark.parametrize("settings", [{}, {"pca_shortcut": False}])
 @pytest.mark.parametrize("name", NAMES)
-def test_network_is_accepted_on_larger_data(digits, name, settings):
+def test_network_is_accepted_on_larger_data(digits, digit_labels, name, settings):
     """The checks of scikit-learn pass for PCA, too."""
     estimator = getattr(skae, name)(4, random_state=0, max_iter=30, **settings)
-    estimator.fit(digits)
+    estimator.fit(digits, digit_labels)
     assert estimator.used_network_

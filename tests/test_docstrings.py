@@ -62,9 +62,11 @@ def test_documented_defaults_equal_the_signature(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_fitted_attribute_is_documented(digits, name):
+def test_every_fitted_attribute_is_documented(digits, digit_labels, name):
     model = getattr(skae, name)(2, max_iter=1, random_state=0)
-    fits = [vars(model.fit(X)).copy() for X in (digits[:10], digits)]
+    fits = [
+        vars(model.fit(digits[:n], digit_labels[:n])).copy() for n in (20, len(digits))
+    ]
     if "ordered" in model.get_params():
         fits.append(vars(model.set_params(ordered=True).fit(digits)))
     fitted = {key for state in fits for key in state if key.endswith("_")}

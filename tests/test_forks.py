@@ -26,12 +26,14 @@ import skae
 warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
 
 X = np.random.default_rng(0).normal(size=(400, 300))
+Y = np.arange(400) % 3
 SETTINGS = {"early_stopping": False, "max_iter": 1, "random_state": 0}
-NAMES = ["ConvAE", "DenoisingAE", "DenseAE", "SparseAE", "VAETransformer"]
+NAMES = ["ConvAE", "DenoisingAE", "DenseAE", "SparseAE"]
+NAMES += ["SupervisedAE", "VAETransformer"]
 
 
 def fit_all():
-    return {name: getattr(skae, name)(4, **SETTINGS).fit(X) for name in NAMES}
+    return {name: getattr(skae, name)(4, **SETTINGS).fit(X, Y) for name in NAMES}
 
 
 def results_of(name):

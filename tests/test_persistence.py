@@ -30,7 +30,7 @@ X, Y = load_wine(return_X_y=True)
 
 
 def fitted(name, **settings):
-    return getattr(skae, name)(3, random_state=0, **NETWORK, **settings).fit(X)
+    return getattr(skae, name)(3, random_state=0, **NETWORK, **settings).fit(X, Y)
 
 
 # --- The format ---
@@ -91,7 +91,7 @@ def leaves(value):
     ids=str,
 )
 def test_saved_state_consists_of_builtins_and_arrays(estimator):
-    state = clone(estimator).fit(X).__getstate__()
+    state = clone(estimator).fit(X, Y).__getstate__()
     kinds = {type(leaf) for leaf in leaves(state)}
     assert kinds <= {np.ndarray, str, int, float, bool, type(None)}
 
@@ -231,6 +231,7 @@ def test_modules_that_define_the_estimators_keep_their_names():
         "DenoisingAE": "skae._denoising",
         "DenseAE": "skae._dense",
         "SparseAE": "skae._sparse",
+        "SupervisedAE": "skae._supervised",
         "VAETransformer": "skae._vae",
     }
 
@@ -278,7 +279,7 @@ def test_states_of_all_versions_give_the_results_of_then(path):
         if name == "VAETransformer":
             mean, std = model.posterior(X)
             assert mean.shape == std.shape == model.sample(len(X))[:, :2].shape
-        model.partial_fit(X)
+        model.partial_fit(X, np.arange(len(X)) % 3)
 
 
 def load_by_skops(data):

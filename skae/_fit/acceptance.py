@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import chdtri, ndtr, stdtrit
 
+from skae._fit.targets import errors_by_row, pca_codes, scores
 from skae._network.losses import LOSSES
+from skae._network.numpy_interpreter import forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from skae._fit.pca import PrincipalAxes
     from skae._fit.plan import FitPlan
+    from skae._fit.targets import TargetHead
     from skae._fit.task import ComparisonRows
     from skae._network.description import Weights
 
@@ -50,7 +53,9 @@ class HoldoutComparison(NamedTuple):
     errors, pca_errors : ndarray of shape (n_rows, n_cuts)
         Mean squared errors over features, in the squared units of the data.
     losses, pca_losses : ndarray of shape (n_rows, n_cuts)
-        Mean training losses over features, in the units of training.
+        Mean training losses over features, in the units of training. With targets,
+        their loss is added by its weight: the network's by its head, and PCA's by the
+        best linear head on PCA's codes.
     distances : ndarray of shape (n_rows,)
         Mean squared distances to the mean of the training rows, over features.
     clusters : ndarray of int, of shape (n_rows,), or None
@@ -58,6 +63,8 @@ class HoldoutComparison(NamedTuple):
         independent. `None` if all rows are.
     trainings : ndarray of int, of shape (n_rows,), or None
         For each row the training that it was held out from; `None` if there was one.
+    target_errors : ndarray of shape (n_rows, 3) or None
+        With targets, the errors of the two heads and of a constant.
     """
 
     errors: np.ndarray
@@ -67,6 +74,15 @@ class HoldoutComparison(NamedTuple):
     distances: np.ndarray
     clusters: np.ndarray | None = None
     trainings: np.ndarray | None = None
+    target_errors: np.ndarray | None = None
+
+    @property
+    def target_scores(self) -> tuple[float | None, float | None]:
+        """Scores of the targets by the network's head and by PCA's, if any."""
+        if self.target_errors is None:
+            return None, None
+        own, of_pca = scores(self.target_errors)
+        return own, of_pca
 
     @property
     def curve(self) -> np.ndarray:
@@ -232,20 +248,29 @@ def compare(
     axes: PrincipalAxes,
     blocks: Iterable[ComparisonRows],
     clusters: np.ndarray | None = None,
+    head: TargetHead | None = None,
 ) -> HoldoutComparison:
     """Compare the network with PCA on blocks of rows, of which some belong together.
+
+    With targets, `head` is the linear head on PCA's codes.
 
     Raises
     ------
     ValueError
         If the network's outputs are not finite.
     """
-    found = joined([_compare_block(plan, weights, axes, block) for block in blocks])
+    found = joined(
+        [_compare_block(plan, weights, axes, block, head) for block in blocks]
+    )
     return found._replace(clusters=clusters)
 
 
 def _compare_block(
-    plan: FitPlan, weights: Weights, axes: PrincipalAxes, rows: ComparisonRows
+    plan: FitPlan,
+    weights: Weights,
+    axes: PrincipalAxes,
+    rows: ComparisonRows,
+    head: TargetHead | None,
 ) -> HoldoutComparison:
     network = plan.code_kind.network_to_train(plan.network)
     # The network may have diverged, which is found and reported below.
@@ -254,12 +279,24 @@ def _compare_block(
     if not all(np.isfinite(output).all() for output in outputs):
         raise ValueError(plan.divergence_message())
     pca_outputs = _pca_reconstructions(plan, axes, rows.inputs)
+    losses = _losses(plan.loss, rows, outputs)
+    pca_losses = _losses(plan.loss, rows, pca_outputs)
+    target_errors = None
+    if head is not None and rows.labels is not None:
+        own = head.with_arrays(plan.code_kind.trained_head(plan.network, weights))
+        codes = forward(network.encoder, weights.encoder, rows.inputs)
+        both = [own(codes), head(pca_codes(axes, rows.inputs))]
+        weight = plan.code_kind.head_weight(head.unit)
+        losses += weight * head.losses(rows.labels, both[0])
+        pca_losses += weight * head.losses(rows.labels, both[1])
+        target_errors = errors_by_row(head.kind, rows.labels, both)
     return HoldoutComparison(
         _squared_errors(rows, outputs),
         _squared_errors(rows, pca_outputs),
-        _losses(plan.loss, rows, outputs),
-        _losses(plan.loss, rows, pca_outputs),
+        losses,
+        pca_losses,
         _squared_errors(rows, [axes.mean])[:, 0],
+        target_errors=target_errors,
     )
 
 

@@ -166,6 +166,16 @@ class CodeKind:
         """
         return float(np.sqrt(pca_error) * min(_MAX_NOISE, multiple))
 
+    # --- What it is trained beside ---
+
+    def head_weight(self, unit: float) -> float:
+        """Return the weight of the targets' loss, of which `unit` weighs as PCA's."""
+        return 0.0
+
+    def trained_head(self, network: Network, weights: Weights) -> Arrays:
+        """Return kernel and bias of the trained head for targets, if it has one."""
+        return []
+
     # --- How it is compared with PCA ---
 
     def cuts(self, n_components: int) -> range:

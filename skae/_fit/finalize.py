@@ -9,7 +9,8 @@ import numpy as np
 from skae._fit.acceptance import column_means, pca_errors
 from skae._fit.code_units import CodeUnits, TrainedCodes
 from skae._fit.result import FitResult, mean_curve
-from skae._network.affine import Units
+from skae._fit.targets import errors_by_row, pca_codes, scores
+from skae._network.affine import Units, scaling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from skae._fit.acceptance import HoldoutComparison
     from skae._fit.pca import PrincipalAxes
     from skae._fit.run import Trained
+    from skae._fit.targets import TargetHead
     from skae._fit.task import FitTask
     from skae._train.config import TrainingResult
 
@@ -55,6 +57,7 @@ def network_result_in(
         result.weights.astype(np.float64),
         Units(task.input_units, units.map),
     )
+    target_score, pca_target_score = comparison.target_scores
     return FitResult(
         network=plan.network,
         weights=weights.astype(dtype),
@@ -70,7 +73,20 @@ def network_result_in(
         pca_curve=plan.code_kind.curve(pca_curve),
         nested=nested and nested.astype(dtype),
         ending=result.ending,
+        head=_final_head(task, trained, units),
+        target_score=target_score,
+        pca_target_score=pca_target_score,
     )
+
+
+def _final_head(task: FitTask, trained: Trained, units: CodeUnits) -> TargetHead | None:
+    """Return the trained head for targets, of codes in their final units."""
+    if trained.head is None:
+        return None
+    weights, plan = trained.result.weights.astype(np.float64), task.plan
+    arrays = plan.code_kind.trained_head(plan.network, weights)
+    head = trained.head.with_arrays(arrays)
+    return head.after(units.map and units.map.inverse()).astype(task.X.dtype)
 
 
 def pca_result(
@@ -83,8 +99,10 @@ def pca_result(
     axes = task.rows.pca(plan.n_components).axes(plan.n_components)
     if comparison is None:
         curve = column_means(pca_errors(plan, axes, task.rows_of_pca()))
+        score = _target_score_of_pca(task)
     else:
         curve = comparison.pca_curve
+        _, score = comparison.target_scores
     error = float(curve[-1])
     # Without a training, the loss is the squared error in the units of training.
     loss, val_loss = [error / task.scale**2], []
@@ -92,6 +110,7 @@ def pca_result(
         loss = mean_curve([training.loss for training in trainings])
         val_loss = mean_curve([training.val_loss for training in trainings])
     network, weights, code_scale = plan.code_kind.pca(axes)
+    head = task.head_of_pca(task.all_rows)
     return FitResult(
         network=network,
         weights=weights.astype(dtype),
@@ -107,4 +126,21 @@ def pca_result(
         ending=trainings[-1].ending if trainings else None,
         curve=plan.code_kind.curve(curve),
         pca_curve=plan.code_kind.curve(curve),
+        head=head and head.after(scaling(1 / code_scale)).astype(dtype),
+        target_score=score,
+        pca_target_score=score,
     )
+
+
+def _target_score_of_pca(task: FitTask) -> float | None:
+    """Return the score of the head on PCA's codes, on the rows it is fitted to."""
+    head, axes = task.head_of_pca(task.all_rows), task.axes(task.all_rows)
+    if head is None:
+        return None
+    errors = [
+        errors_by_row(head.kind, rows.labels, [head(pca_codes(axes, rows.inputs))])
+        for rows in task.comparison_rows(task.all_rows)
+        if rows.labels is not None
+    ]
+    (score,) = scores(np.concatenate(errors))
+    return score

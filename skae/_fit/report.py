@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import isnan
 from typing import TYPE_CHECKING
 
 from skae._fit.near_copies import are_windows, have_near_copies
@@ -40,10 +41,14 @@ def warn_of_pca(plan: FitPlan, comparison: HoldoutComparison) -> None:
             "is PCA. Hold out more groups or blocks, or pass X_val."
         )
         return
+    pca = "PCA"
+    if comparison.target_errors is not None:
+        pca = "PCA with a linear head on its codes"
     logger.info(
-        "%s: on held-out rows the network is not reliably better than PCA, so the "
+        "%s: on held-out rows the network is not reliably better than %s, so the "
         "estimator is PCA.",
         plan.estimator,
+        pca,
     )
 
 
@@ -59,6 +64,12 @@ def warn_of_result(task: FitTask, result: FitResult, run: Run | None) -> None:
         _warn_of_spare_codes(task, ratio, split)
     if run is not None and task.rows.holdout.X_val is not None:
         _warn_of_other_units(task, run)
+    if result.target_score is not None and isnan(result.target_score):
+        _warn(
+            f"No row that {task.plan.estimator} held out has a label, so the labels "
+            "had no say in whether the network is kept. Label more rows, or pass X_val "
+            "and y_val."
+        )
     if run is not None and result.used_network:
         _warn_if_worse_than_pca(task.plan, split, result)
         _warn_of_dependent_rows(task, split)
@@ -166,14 +177,21 @@ def log_outcome(plan: FitPlan, result: FitResult, seconds: float) -> None:
     ending = _ENDINGS[result.ending]
     if result.epochs_of_folds and result.ending is Ending.ALL_EPOCHS:
         ending = "as many as were best for the folds"
+    targets = ""
+    if result.target_score is not None:
+        targets = (
+            f" and score of the targets {result.target_score:.4g}, PCA's "
+            f"{result.pca_target_score:.4g},"
+        )
     logger.info(
-        "%s is %s with n_components=%d: mean squared error %.4g, PCA's %.4g, on %s "
+        "%s is %s with n_components=%d: mean squared error %.4g, PCA's %.4g,%s on %s "
         "rows; epochs: %d (%s); %.1f s",
         plan.estimator,
         "a network" if result.used_network else "PCA",
         result.network.encoder.n_outputs,
         result.reconstruction_error,
         result.pca_reconstruction_error,
+        targets,
         "held-out" if result.history["val_loss"] else "training",
         n_epochs,
         ending,

@@ -14,6 +14,7 @@ from skae._network.nested import cut_decoder, cut_encoder, decoder_at, nested_ne
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skae._fit.targets import TargetHead
     from skae._train.config import Ending
 
 
@@ -69,6 +70,11 @@ class FitResult:
         Why training ended; `None` if there was none.
     epochs_of_folds : bool
         Whether the number of epochs is the one that was best for folds.
+    head : TargetHead or None
+        The linear head on the codes, from which training beside targets goes on.
+    target_score, pca_target_score : float or None
+        Accuracy or R2 of that head, and of the best linear head on PCA's codes, on the
+        rows of `reconstruction_error`.
     """
 
     network: Network
@@ -87,6 +93,9 @@ class FitResult:
     nested: NestedDecoder | None = None
     ending: Ending | None = None
     epochs_of_folds: bool = False
+    head: TargetHead | None = None
+    target_score: float | None = None
+    pca_target_score: float | None = None
 
     @property
     def code_map(self) -> Affine:

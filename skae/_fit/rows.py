@@ -15,6 +15,7 @@ from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from skae._fit.pca import Decomposition
+    from skae._fit.targets import Targets
     from skae._train.config import Split
     from skae._utils.blocks import DataRows
 
@@ -61,14 +62,21 @@ class TrainingRows:
         Name of the estimator's class, for messages.
     holdout : HoldoutRequest
         What the user says of the rows to hold out.
+    targets : Targets or None
+        What the network is trained to predict, beside the rows.
     """
 
     def __init__(
-        self, X: DataRows, estimator: str, holdout: HoldoutRequest = INDEPENDENT
+        self,
+        X: DataRows,
+        estimator: str,
+        holdout: HoldoutRequest = INDEPENDENT,
+        targets: Targets | None = None,
     ) -> None:
         self.X = X
         self.estimator = estimator
         self.holdout = holdout
+        self.targets = targets
 
     @cached_property
     def mean_and_scale(self) -> tuple[np.ndarray, float]:

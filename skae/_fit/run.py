@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from skae._fit.pca import PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.result import FitResult
+    from skae._fit.targets import TargetHead
     from skae._fit.task import FitTask
     from skae._train.config import Split, TrainingResult
 
@@ -87,10 +88,14 @@ class Regime:
 
 
 class Trained(NamedTuple):
-    """A trained network, as trained, and PCA of the same rows."""
+    """A trained network, as trained, and PCA of the same rows.
+
+    With targets, `head` is the one that training started from.
+    """
 
     result: TrainingResult
     axes: PrincipalAxes
+    head: TargetHead | None = None
 
 
 class Run(NamedTuple):
@@ -115,19 +120,19 @@ def train_and_compare(
     task: FitTask, split: Split, regime: Regime, previous: FitResult | None = None
 ) -> list[Run]:
     """Train once, and compare the weights of each snapshot, or the final ones."""
-    result, axes = train_network(task, split, regime, previous)
+    last = train_network(task, split, regime, previous)
     runs = []
-    for weights in result.snapshots or [result.weights]:
-        trained = Trained(replace(result, weights=weights), axes)
+    for weights in last.result.snapshots or [last.result.weights]:
+        trained = last._replace(result=replace(last.result, weights=weights))
         runs.append(Run(split, trained, compare_run(task, split, trained)))
     return runs
 
 
 def compare_run(task: FitTask, split: Split, trained: Trained) -> HoldoutComparison:
     """Compare a trained network with PCA on the held-out rows, or else on all."""
-    result, axes = trained
-    rows = task.comparison_rows(split)
-    return compare(task.plan, result.weights, axes, rows, split.clusters)
+    weights, axes = trained.result.weights, trained.axes
+    rows, head = task.comparison_rows(split), task.head_of_pca(split)
+    return compare(task.plan, weights, axes, rows, split.clusters, head)
 
 
 def train_network(
@@ -145,9 +150,12 @@ def train_network(
     plan = task.plan
     plan.check_memory()
     axes = task.axes(split)
+    head = _first_head(task, split, regime, previous)
     config = _configuration(task, split, axes, regime)
+    if head is not None:
+        config = replace(config, term_weight=plan.code_kind.head_weight(head.unit))
     loop = import_with_tensorflow("skae._train.loop")
-    data = TrainingData(task.Z)
+    data = TrainingData(task.columns)
     if len(split.held_out):
         data = data._replace(held_out_inputs=task.corrupted(split))
     if config.stopping is not None:
@@ -159,7 +167,7 @@ def train_network(
             config,
             data,
             split,
-            _start(task, axes, previous),
+            _start(task, axes, head, previous),
         )
     except DivergenceError:
         raise ValueError(plan.divergence_message()) from None
@@ -170,7 +178,7 @@ def train_network(
             ConvergenceWarning,
             stacklevel=2,
         )
-    return Trained(result, axes)
+    return Trained(result, axes, head)
 
 
 def _graph_key(task: FitTask, config: TrainingConfig) -> GraphKey:
@@ -253,16 +261,41 @@ def _of_one_epoch(config: TrainingConfig, plan: FitPlan) -> TrainingConfig:
     )
 
 
-def _start(task: FitTask, axes: PrincipalAxes, previous: FitResult | None) -> Weights:
+def _first_head(
+    task: FitTask, split: Split, regime: Regime, previous: FitResult | None
+) -> TargetHead | None:
+    """Return the head to start from: of the previous fit, or PCA's.
+
+    It is `None` without targets. Blocks go on in the units of the first one.
+    """
+    head = task.head_of_pca(split)
+    if head is None:
+        return None
+    if previous is None or previous.head is None:
+        # Random codes have nothing to do with PCA's.
+        return head if task.plan.pca_shortcut else head.without_codes()
+    resumed = previous.head.after(task.plan.code_kind.resumed_map(previous))
+    return resumed if regime.one_epoch else resumed._replace(unit=head.unit)
+
+
+def _start(
+    task: FitTask,
+    axes: PrincipalAxes,
+    head: TargetHead | None,
+    previous: FitResult | None,
+) -> Weights:
     """Return the weights to start with: of the previous fit, PCA's, or random ones."""
     plan, seed = task.plan, task.plan.seeds.initialization
     if previous is not None:
-        return _resumed(task, previous).astype(np.float32)
-    if plan.pca_shortcut:
-        weights = plan.code_kind.pca_start(plan.network, axes, seed)
+        weights = _resumed(task, previous)
     else:
-        weights = random_weights(plan.network, seed)
-    weights = plan.code_kind.weights_to_train(plan.network, weights)
+        if plan.pca_shortcut:
+            weights = plan.code_kind.pca_start(plan.network, axes, seed)
+        else:
+            weights = random_weights(plan.network, seed)
+        weights = plan.code_kind.weights_to_train(plan.network, weights)
+    if head is not None:
+        weights = Weights(weights.encoder, weights.decoder + head.arrays)
     return weights.astype(np.float32)
 
 

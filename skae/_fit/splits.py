@@ -116,11 +116,28 @@ def _split(is_held_out: np.ndarray) -> Split:
 
 
 def _shuffled(task: FitTask) -> np.ndarray:
-    """Return the indices of the different rows, the first of each, in random order."""
+    """Return the indices of the different rows, the first of each, in random order.
+
+    Classes are spread evenly, if there are any.
+    """
     indices, first = task.all_rows.train, task.rows.first_of_equal
     if first is not None:
         indices = indices[first == indices]
-    return np.random.default_rng(task.plan.seeds.split).permutation(indices)
+    rng = np.random.default_rng(task.plan.seeds.split)
+    order = rng.permutation(indices)
+    targets = task.rows.targets
+    if targets is None or targets.strata is None:
+        return order
+    return order[_interleaved(targets.strata[order], rng)]
+
+
+def _interleaved(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an order in which every stretch has about its share of each stratum."""
+    due = np.empty(len(strata))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        due[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return np.argsort(due, kind="stable")
 
 
 def _with_copies(task: FitTask, rows: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from skae._fit.pca import decompose
+from skae._fit.targets import head_of_pca
 from skae._network.affine import Affine, MappedRows
 from skae._train.config import Split
 from skae._train.corruption import CorruptionValues, NumpyDraws, RowsToCorrupt
-from skae._utils.blocks import JoinedRows, row_blocks, row_slices
+from skae._utils.blocks import JoinedColumns, JoinedRows, row_blocks, row_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from skae._fit.pca import Decomposition, PrincipalAxes
     from skae._fit.plan import FitPlan
     from skae._fit.rows import TrainingRows
+    from skae._fit.targets import TargetHead
     from skae._utils.blocks import DataRows, RowSource
 
 # Rows with at most this many values are brought into the units of training once, and
@@ -42,11 +44,14 @@ class ComparisonRows(NamedTuple):
     targets, inputs : ndarray of shape (n_rows, n_features)
     unit : float
         What a squared error of 1 is in the squared units of the data.
+    labels : ndarray of shape (n_rows, n_labels) or None
+        Labels of targets, if there are any.
     """
 
     targets: np.ndarray
     inputs: np.ndarray
     unit: float
+    labels: np.ndarray | None = None
 
 
 class FitTask:
@@ -103,6 +108,7 @@ class FitTask:
             X_val = _rows_in_training(rows.holdout.X_val, to_training)
             self.Z = JoinedRows(self.Z, X_val)
         self._pca: dict[Split, Decomposition] = {}
+        self._heads: dict[Split, TargetHead] = {}
 
     def _check_in_range(self, X: DataRows, name: str) -> None:
         """Refuse rows that are far beyond those that set the units of training."""
@@ -151,6 +157,26 @@ class FitTask:
         to_training = self.input_units and self.input_units.inverse()
         return large.decompose(n_components, rows).under(to_training)
 
+    def head_of_pca(self, split: Split) -> TargetHead | None:
+        """Return the linear head on PCA's codes, fitted to the rows to train on.
+
+        It is `None` without targets.
+        """
+        targets = self.rows.targets
+        if targets is None:
+            return None
+        if split not in self._heads:
+            axes, loss = self.axes(split), self.plan.loss
+            head = head_of_pca(axes, self.Z, split.train, targets, loss)
+            self._heads[split] = head
+        return self._heads[split]
+
+    @property
+    def columns(self) -> RowSource:
+        """The rows in the units of training, with the labels as further columns."""
+        targets = self.rows.targets
+        return self.Z if targets is None else JoinedColumns(self.Z, targets.labels)
+
     def squared_unit(self) -> float:
         """Return what a squared error of 1 in training is in the data's units."""
         return self.scale**2 if self.plan.has_linear_output else 1.0
@@ -191,13 +217,16 @@ class FitTask:
 
     def comparison_rows(self, split: Split) -> Iterator[ComparisonRows]:
         """Yield the held-out rows, or else the training rows, block by block."""
-        unit = self.squared_unit()
-        targets = row_blocks(self.Z, split.compared)
+        unit, targets = self.squared_unit(), self.rows.targets
         if not self.plan.corruption.is_active:
-            for block in targets:
-                yield ComparisonRows(block, block, unit)
+            for rows in row_slices(len(split.compared), self.Z.shape[1]):
+                indices = split.compared[rows]
+                block = self.Z[indices]
+                labels = None if targets is None else targets.labels[indices]
+                yield ComparisonRows(block, block, unit, labels)
             return
-        for block, inputs in zip(targets, self._corrupted_blocks(split), strict=True):
+        blocks = row_blocks(self.Z, split.compared)
+        for block, inputs in zip(blocks, self._corrupted_blocks(split), strict=True):
             yield ComparisonRows(block, inputs, unit)
 
     def rows_of_pca(self) -> Iterator[ComparisonRows]:

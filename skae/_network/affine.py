@@ -107,7 +107,10 @@ def fold_before(affine: Affine, stack: Stack, parts: StackArrays) -> StackArrays
         biases = layers if len(shortcut) == 1 else shortcut
         biases[-1] = biases[-1] + affine.shift @ shortcut[0]
         shortcut[0] = _product(affine.matrix, shortcut[0])
-    return StackArrays(layers, shortcut, head)
+    target_head = parts.target_head
+    if target_head:
+        target_head = _layer_before(affine, stack.target_head, *target_head)
+    return StackArrays(layers, shortcut, head, target_head)
 
 
 def _layer_before(
@@ -132,7 +135,7 @@ def fold_after(affine: Affine, stack: Stack, parts: StackArrays) -> StackArrays:
     head = parts.log_variance_head
     if head:
         head = [head[0], head[1] + np.log(np.diag(affine.matrix) ** 2)]
-    return StackArrays([*hidden, *last], shortcut, head)
+    return StackArrays([*hidden, *last], shortcut, head, parts.target_head)
 
 
 class Units(NamedTuple):

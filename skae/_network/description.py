@@ -158,15 +158,19 @@ class StackArrays(NamedTuple):
         Nothing, a kernel, or a kernel and a bias.
     log_variance_head : list of ndarray
         Nothing, or a kernel and a bias.
+    target_head : list of ndarray
+        Nothing, or a kernel and a bias.
     """
 
     layers: Arrays
     shortcut: Arrays
     log_variance_head: Arrays
+    target_head: Arrays
 
     def joined(self) -> Arrays:
         """Return all arrays in the order of `Stack.array_shapes`."""
-        return self.layers + self.shortcut + self.log_variance_head
+        heads = self.log_variance_head + self.target_head
+        return self.layers + self.shortcut + heads
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,16 @@ class Stack:
     log_variance : bool
         Whether there is a second head: a linear layer beside the last one, with the
         same inputs and as many outputs.
+    n_targets : int
+        Number of outputs of a linear layer from the flat input to targets, beside all
+        others; 0 for none. Decoders have it while they are trained beside targets, and
+        fitted ones do not.
     """
 
     layers: tuple[Layer, ...]
     shortcut: bool = False
     log_variance: bool = False
+    n_targets: int = 0
 
     @cached_property
     def n_inputs(self) -> int:
@@ -224,12 +233,19 @@ class Stack:
                 shapes.append((self.n_outputs,))
         if self.log_variance:
             shapes += self.head.array_shapes
+        if self.n_targets:
+            shapes += self.target_head.array_shapes
         return shapes
 
     @cached_property
     def head(self) -> Dense:
         """The layer of the log-variance."""
         return Dense(prod(self.layers[-1].input_shape), self.n_outputs)
+
+    @cached_property
+    def target_head(self) -> Dense:
+        """The layer from the input to the targets."""
+        return Dense(self.n_inputs, self.n_targets)
 
     @cached_property
     def is_dense(self) -> bool:
@@ -276,8 +292,11 @@ class Stack:
 
     def split(self, arrays: Arrays) -> StackArrays:
         """Divide the arrays of the stack by the part they belong to."""
-        begin, end = self._n_layer_arrays, len(arrays) - 2 * self.log_variance
-        return StackArrays(arrays[:begin], arrays[begin:end], arrays[end:])
+        last = len(arrays) - 2 * (self.n_targets > 0)
+        begin, end = self._n_layer_arrays, last - 2 * self.log_variance
+        return StackArrays(
+            arrays[:begin], arrays[begin:end], arrays[end:last], arrays[last:]
+        )
 
     def continues(self, previous: Stack) -> bool:
         """Tell whether the single layer `previous` fits this stack's linear path."""

@@ -154,6 +154,11 @@ class StackLayers:
         if stack.log_variance:
             (self._head,) = _dense(stack.head, "linear", f"{name}_log_variance")
             self._head.build((None, stack.head.n_inputs))
+        self._target_head = None
+        if stack.n_targets:
+            head = stack.target_head
+            (self._target_head,) = _dense(head, "linear", f"{name}_targets")
+            self._target_head.build((None, head.n_inputs))
 
     def _append_reshape(self, shape: Shape, target: Shape, name: str) -> None:
         if shape != target:
@@ -199,6 +204,11 @@ class StackLayers:
             outputs[0] = self._operations.keep_largest(outputs[0], last.n_active)
         return tuple(outputs)
 
+    def targets(self, x: Any) -> Any:
+        """Return the output of the head for targets."""
+        assert self._target_head is not None
+        return self._target_head(x)
+
     @property
     def variables(self) -> list[Any]:
         """Variables in the order of `Stack.array_shapes`."""
@@ -207,6 +217,8 @@ class StackLayers:
             layers.append(self._shortcut[0])
         if self._head is not None:
             layers.append(self._head)
+        if self._target_head is not None:
+            layers.append(self._target_head)
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def set_arrays(self, arrays: Arrays) -> None:

@@ -43,6 +43,31 @@ LOSSES: dict[str, Callable[[Any, Any, Any], Any]] = {
 }
 
 
+def class_loss(xp: Any, labels: Any, outputs: Any) -> Any:
+    """Cross-entropy of the softmax of the outputs, of shape (n_rows, 1).
+
+    `labels` has the weight of the row in the column of its class, and 0 elsewhere.
+    """
+    outputs = outputs - xp.max(outputs, axis=1, keepdims=True)
+    log_total = xp.log(xp.sum(xp.exp(outputs), axis=1, keepdims=True))
+    return xp.sum(labels * (log_total - outputs), axis=1, keepdims=True)
+
+
+def number_loss(xp: Any, labels: Any, outputs: Any) -> Any:
+    """Mean squared error over the numbers of each row, of shape (n_rows, 1).
+
+    `labels` has the numbers, followed by the weight of the row in the last column.
+    """
+    errors = xp.mean(xp.square(outputs - labels[:, :-1]), axis=1, keepdims=True)
+    return labels[:, -1:] * errors
+
+
+TARGET_LOSSES: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "classes": class_loss,
+    "numbers": number_loss,
+}
+
+
 def l1(xp: Any, code: Any) -> Any:
     return xp.abs(code)
 

@@ -47,8 +47,8 @@ class EpochChunk(NamedTuple):
 
     Attributes
     ----------
-    rows : (n_groups, n_steps * batch_size, n_features) float32
-        Rows of the batches of each group.
+    rows : (n_groups, n_steps * batch_size, n_columns) float32
+        Rows of the batches of each group: features, then labels if there are any.
     n_taken : (n_groups,) int32
         Number of steps to take; the last group may be padded.
     has_extra_row : (n_groups, n_steps) int32
@@ -58,7 +58,7 @@ class EpochChunk(NamedTuple):
     row_weights : (2, batch_size) float32
         Weights of the rows in shorter batches and in those with an extra row: one over
         their number, and 0 for padding.
-    held_out, held_out_inputs : (n_batches, batch_size, n_features) float32
+    held_out, held_out_inputs : (n_batches, batch_size, n_columns) float32
         Held-out rows and their inputs: all of them in the last chunk of an epoch, none
         in the others.
     held_out_weights : (n_batches, 1, batch_size) float32
@@ -102,10 +102,10 @@ def chunk_spec(key: GraphKey, n_steps: int) -> EpochChunk:
     The number of batches may change without compiling anew. Their size is fixed, so
     that the graph needs no arithmetic with shapes.
     """
-    batch_size, n_features = key.batch_size, key.network.encoder.n_inputs
-    held_out = tf.TensorSpec((None, batch_size, n_features))
+    batch_size, n_columns = key.batch_size, key.n_columns
+    held_out = tf.TensorSpec((None, batch_size, n_columns))
     return EpochChunk(
-        rows=tf.TensorSpec((None, n_steps * batch_size, n_features)),
+        rows=tf.TensorSpec((None, n_steps * batch_size, n_columns)),
         n_taken=tf.TensorSpec((None,), tf.int32),
         has_extra_row=tf.TensorSpec((None, n_steps), tf.int32),
         row_fractions=tf.TensorSpec((None, n_steps)),
@@ -195,7 +195,7 @@ def _chunk_without_steps(
     key: GraphKey, config: TrainingConfig, constant: EpochChunk
 ) -> EpochChunk:
     _, scalars = epoch_schedule(0, 1, config)
-    shape = (0, key.batch_size, key.network.encoder.n_inputs)
+    shape = (0, key.batch_size, key.n_columns)
     varying = {
         "rows": np.zeros(shape, np.float32),
         "n_taken": np.zeros(0, np.int32),

@@ -41,6 +41,11 @@ class GraphKey:
     smoothing: bool
     corruption: Corruption = NO_CORRUPTION
 
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of the rows: features, then labels if there are any."""
+        return self.network.encoder.n_inputs + self.objective.n_label_columns
+
     def __post_init__(self) -> None:
         for value in (self.objective, self.corruption):
             # A subclass would be equal to others that differ in its own fields alone.
@@ -170,7 +175,8 @@ class TrainingData(NamedTuple):
 
     Attributes
     ----------
-    X : RowSource of shape (n_samples, n_features), float32
+    X : RowSource of shape (n_samples, n_columns), float32
+        Features, and labels after them for objectives that have labels.
     held_out_inputs : ndarray of shape (n_held_out, n_features), float32, or None
         `None` if held-out rows are reconstructed from themselves.
     held_out_weights : ndarray of shape (n_held_out,) or None

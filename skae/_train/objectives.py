@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from skae._network.losses import (
     LOSSES,
+    TARGET_LOSSES,
     clip_log_variance,
     kl_to_prior,
     kl_to_target_rate,
@@ -49,12 +50,14 @@ class Batch(NamedTuple):
     weights : (n_steps, batch_size)
         Weights of the rows; 0 for rows that pad a batch. An objective gets one batch.
     normal : (n_steps * batch_size, n_components), or None
+    labels : (n_steps * batch_size, n_labels), or None
     """
 
     targets: tf.Tensor
     inputs: tf.Tensor
     weights: tf.Tensor
     normal: tf.Tensor | None
+    labels: tf.Tensor | None = None
 
     def by_step(self, n_steps: int) -> list[tf.Tensor | None]:
         """Return the fields with a leading axis for the steps."""
@@ -97,6 +100,11 @@ class Reconstruction:
     def n_terms(self) -> int:
         """Number of terms."""
         return 1
+
+    @property
+    def n_label_columns(self) -> int:
+        """Number of columns of labels that follow the features of each row."""
+        return 0
 
     def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
         """Return the terms of a batch, of shape (n_terms,).
@@ -207,6 +215,42 @@ class EvidenceBound(Reconstruction):
             # calibrated decoders"), divided by the number of features.
             error = 0.5 * xp.log(error + _SMALLEST_ERROR)
         return error + term_weight * terms[1:]
+
+
+@dataclass(frozen=True)
+class SupervisedReconstruction(Reconstruction):
+    """The reconstruction error, and the loss of a linear head on the codes.
+
+    The configuration of the training has the weight of the second term.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of the targets, one of `TARGET_LOSSES`.
+    n_labels : int
+        Number of columns of labels.
+    """
+
+    kind: str
+    n_labels: int
+
+    @property
+    def n_terms(self) -> int:
+        return 2
+
+    @property
+    def n_label_columns(self) -> int:
+        return self.n_labels
+
+    def terms(self, layers: NetworkLayers, batch: Batch, scalars: Scalars) -> tf.Tensor:
+        codes = layers.encoder(batch.inputs)
+        error = self.mean_error(batch, layers.decoder(codes))
+        outputs = layers.decoder.targets(codes)
+        losses = TARGET_LOSSES[self.kind](keras.ops, batch.labels, outputs)
+        return tf.concat([error, tf.squeeze(batch.weights @ losses, axis=0)], axis=0)
+
+    def total(self, xp: Any, terms: Any, term_weight: Any) -> Any:
+        return terms[:1] + term_weight * terms[1:]
 
 
 @dataclass(frozen=True)

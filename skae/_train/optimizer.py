@@ -93,7 +93,7 @@ def parameter_groups(network: Network) -> list[ParameterGroup]:
 def _decays(stack: Stack) -> list[bool]:
     """Tell for each array whether it is a kernel of the nonlinear path."""
     parts = stack.split([np.zeros(0)] * len(stack.array_shapes))
-    others = len(parts.shortcut) + len(parts.log_variance_head)
+    others = len(parts.joined()) - len(parts.layers)
     return [True, False] * (len(parts.layers) // 2) + [False] * others
 
 

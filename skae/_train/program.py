@@ -298,13 +298,15 @@ class CompiledProgram:
         """Return the terms of the held-out rows."""
 
         def step(i: tf.Tensor, values: list[tf.Tensor]) -> tuple[Any, ...]:
-            targets = inputs = tf.gather(chunk.held_out, i)
+            rows = tf.gather(chunk.held_out, i)
+            targets, labels = self._features_and_labels(rows)
+            inputs = targets
             if self.key.corruption.is_active:
                 inputs = tf.gather(chunk.held_out_inputs, i)
             weights = tf.gather(chunk.held_out_weights, i)
             start = tf.gather(chunk.held_out_starts, i)
             normal = self._code_normal(targets, _NormalNumbers(chunk.normals, start))
-            batch = Batch(targets, inputs, weights, normal)
+            batch = Batch(targets, inputs, weights, normal, labels)
             return self._terms(values, batch, scalars), values
 
         n_batches = tf.shape(chunk.held_out)[0]
@@ -315,6 +317,7 @@ class CompiledProgram:
         self, rows: tf.Tensor, chunk: EpochChunk, scalars: Scalars, i: tf.Tensor
     ) -> Batch:
         """Make the batches of step group `i` from their rows."""
+        rows, labels = self._features_and_labels(rows)
         normals = _NormalNumbers(chunk.normals, tf.gather(chunk.starts, i))
         draws = _GraphDraws(chunk, scalars.noise_level, normals, i)
         inputs = self.key.corruption.apply(keras.ops, rows, draws)
@@ -322,7 +325,18 @@ class CompiledProgram:
             normal = normals.read(rows.shape)
             inputs = add_gaussian(inputs, normal, scalars.smoothing_noise)
         weights = tf.gather(chunk.row_weights, tf.gather(chunk.has_extra_row, i))
-        return Batch(rows, inputs, weights, self._code_normal(rows, normals))
+        normal = self._code_normal(rows, normals)
+        return Batch(rows, inputs, weights, normal, labels)
+
+    def _features_and_labels(
+        self, rows: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Divide the columns of rows; the labels are `None` if there are none."""
+        n_labels = self.key.objective.n_label_columns
+        if not n_labels:
+            return rows, None
+        features, labels = tf.split(rows, [rows.shape[1] - n_labels, n_labels], axis=1)
+        return features, labels
 
     def _code_normal(
         self, rows: tf.Tensor, normals: _NormalNumbers

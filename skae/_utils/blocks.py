@@ -97,6 +97,30 @@ class JoinedRows:
         out[~is_first] = self._second[indices[~is_first] - n_first]
 
 
+class JoinedColumns:
+    """Columns of two sources, those of the second after those of the first.
+
+    They are read by arrays of indices.
+    """
+
+    def __init__(self, first: RowSource, second: RowSource) -> None:
+        self.shape = (len(first), first.shape[1] + second.shape[1])
+        self._first = first
+        self._second = second
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return np.hstack([self._first[rows], self._second[rows]])
+
+    def take(self, indices: np.ndarray, axis: int, out: np.ndarray, mode: Any) -> None:
+        """Write rows to `out`."""
+        n_first = self._first.shape[1]
+        out[:, :n_first] = self._first[indices]
+        out[:, n_first:] = self._second[indices]
+
+
 class Moments(NamedTuple):
     """Moments of two sets of values, paired row by row.
 

@@ -127,3 +127,19 @@ def test_rows_are_mapped_when_they_are_read(dtype, units, rng):
     mapped.take(indices, axis=0, out=copies, mode="clip")
     np.testing.assert_array_equal(copies, mapped[indices])
     np.testing.assert_array_equal(X, before)
+
+
+def test_head_for_targets_is_of_the_codes_in_their_units(rng):
+    """It is a layer beside the decoder, with the same inputs."""
+    network = dense_network((4, 3, 2), LINEAR_ENDS, shortcut=True)
+    network = Network(network.encoder, replace(network.decoder, n_targets=3))
+    old = draw_weights(network)
+    units = Units(None, Affine(rng.normal(size=(2, 2)), rng.normal(size=2)))
+    new = change_units(network, old, units)
+    codes = rng.normal(size=(5, 2))
+    kernel, bias = network.decoder.split(old.decoder).target_head
+    new_kernel, new_bias = network.decoder.split(new.decoder).target_head
+    np.testing.assert_allclose(
+        units.codes(codes) @ new_kernel + new_bias, codes @ kernel + bias, atol=1e-12
+    )
+    assert_same_function(network, old, new, units)

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 
 import skae
-from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
+from skae import (
+    ConvAE,
+    DenoisingAE,
+    DenseAE,
+    SparseAE,
+    SupervisedAE,
+    VAETransformer,
+)
 
 SMALL = {
     "early_stopping": False,
@@ -28,16 +35,19 @@ ESTIMATORS = {
     "DenoisingAE": DenoisingAE(2, **SMALL),
     "SparseAE": SparseAE(4, **SMALL),
     "SparseAE, topk": SparseAE(4, sparsity="topk", target_sparsity=2, **SMALL),
+    "SupervisedAE": SupervisedAE(2, **SMALL),
+    "SupervisedAE of numbers": SupervisedAE(2, target_type="continuous", **SMALL),
     "VAETransformer": VAETransformer(2, **SMALL),
 }
 
 
 def main():
     X = np.random.default_rng(0).gamma(2.0, size=(40, 9))
+    y = np.arange(len(X)) % 3  # for the estimators that see labels
     saved = {"X": X[:5], "estimators": {}}
     for name, estimator in ESTIMATORS.items():
         rows = X.astype(np.float32) if "float32" in name else X
-        codes = estimator.fit(rows).transform(X[:5])
+        codes = estimator.fit(rows, y).transform(X[:5])
         saved["estimators"][name] = {
             "pickle": pickle.dumps(estimator),
             "codes": codes,

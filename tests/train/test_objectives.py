@@ -28,6 +28,7 @@ from skae._train.objectives import (
     NestedReconstruction,
     NetworkLayers,
     Reconstruction,
+    SupervisedReconstruction,
 )
 from skae._train.schedule import Scalars
 from tests.networks import draw_weights
@@ -309,3 +310,37 @@ def test_batches_of_several_steps_are_divided_by_step(n_steps, rng):
     np.testing.assert_array_equal(inputs, -targets)
     np.testing.assert_array_equal(by_step, weights[:, np.newaxis])
     assert normal is None
+
+
+# --- Targets beside the rows ---
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_supervised_loss_adds_that_of_the_head(kind, targets, inputs, row_weights, rng):
+    n_targets = 3
+    network = Network(NETWORK.encoder, replace(NETWORK.decoder, n_targets=n_targets))
+    weights = draw_weights(network)
+    codes = forward(network.encoder, weights.encoder, inputs)
+    kernel, bias = weights.decoder[-2:]
+    outputs = codes @ kernel + bias
+    if kind == "classes":
+        chosen = rng.integers(n_targets, size=N_ROWS)
+        labels = 2.0 * np.eye(n_targets)[chosen]
+        labels[0] = 0  # has no label
+        shares = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        losses = -(labels * np.log(shares)).sum(axis=1)
+    else:
+        labels = rng.normal(size=(N_ROWS, n_targets + 1))
+        labels[0, -1] = 0  # has no label
+        losses = labels[:, -1] * ((outputs - labels[:, :-1]) ** 2).mean(axis=1)
+    batch = make_batch(targets, inputs, row_weights)
+    batch = batch._replace(labels=tf.constant(labels, tf.float32))
+    objective = SupervisedReconstruction("squared_error", kind, labels.shape[1])
+    assert objective.n_label_columns == labels.shape[1]
+    terms = objective.terms(layers_of(network, weights), batch, make_scalars())
+    output = reconstruct(network, weights, inputs)
+    error = row_weights @ ((output - targets) ** 2).mean(axis=1)
+    expected = [error, row_weights @ losses]
+    np.testing.assert_allclose(terms, expected, rtol=1e-5)
+    total = objective.total(np, np.asarray(terms), 0.5)
+    np.testing.assert_allclose(total, [expected[0] + 0.5 * expected[1]], rtol=1e-5)

@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 
 from skae._utils import blocks
 from skae._utils.blocks import (
+    JoinedColumns,
     SparseRows,
     copy_rows,
     extremes,
@@ -34,6 +35,17 @@ def test_blocks_are_the_rows_in_order(X):
 
 def test_no_rows_make_no_blocks():
     assert not [*row_blocks(np.ones((3, 2)), np.zeros(0, int))]
+
+
+def test_joined_columns_are_read_side_by_side(X):
+    others = np.arange(100.0).reshape(50, 2)
+    joined = JoinedColumns(X, others)
+    assert joined.shape == (50, 6)
+    expected = np.hstack([X, others])[SOME_ROWS]
+    np.testing.assert_array_equal(joined[SOME_ROWS], expected)
+    target = np.empty((len(SOME_ROWS), 6))
+    copy_rows(joined, SOME_ROWS, target)
+    np.testing.assert_array_equal(target, expected)
 
 
 def test_rows_wider_than_a_block_are_blocks_of_their_own(X):
