@@ -73,7 +73,8 @@ class SupervisedAE(BaseDense):
     hidden_layer_sizes : "auto", int or array-like of int, default="auto"
         Widths of the encoder's hidden layers, from the input to the code; the decoder
         mirrors them. ``()`` is the classic network whose only hidden layer is the code.
-        "auto" is ``(256, 128)``.
+        "auto" is ``(128, 64, 64)`` for up to four codes, and ``(256, 128)`` for more.
+        A fit that goes on from an earlier one keeps the widths of that one.
 
     activation : str, default="gelu"
         Activation function of the hidden layers, by its Keras name: one of "elu",
