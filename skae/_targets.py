@@ -21,6 +21,9 @@ _KINDS = {
     "continuous-multioutput": "numbers",
 }
 
+# Whole numbers of which each value has fewer rows than this are hardly classes.
+_FEW_ROWS_OF_CLASS = 3
+
 
 class GivenTargets(NamedTuple):
     """Labels as the user gave them: of `X`, of `X_val`, and all classes there are."""
@@ -311,7 +314,7 @@ def _type_of_target(values: np.ndarray) -> str:
 
 
 def _warn_of_many_classes(estimator: str, values: np.ndarray, n_classes: int) -> None:
-    if values.dtype.kind in "fiu" and n_classes > len(values) / 2:
+    if values.dtype.kind in "fiu" and len(values) < _FEW_ROWS_OF_CLASS * n_classes:
         warnings.warn(
             f"{estimator} takes the {n_classes} different values of {len(values)} "
             "labels for classes, as scikit-learn does with whole numbers. If they are "
