@@ -157,10 +157,10 @@ def encode_targets(
     encoding = known or _new_encoding(settings, read, given.classes)
     labels = [encoding.encode(name, read, "y")]
     if (X_val is None) != (given.y_val is None):
+        given_one = "y_val without X_val" if X_val is None else "X_val without y_val"
         raise ValueError(
-            f"{name} got {'y_val without X_val' if X_val is None else 'X_val without '}"
-            f"{'' if X_val is None else 'y_val'}: pass both, as the labels of held-out "
-            "rows help to decide between the network and PCA."
+            f"{name} got {given_one}. Pass both: the labels of held-out rows help to "
+            "decide between the network and PCA."
         )
     if X_val is not None:
         read = _read(settings, given.y_val, len(X_val), "y_val")
