@@ -21,6 +21,9 @@ _KINDS = {
     "continuous-multioutput": "numbers",
 }
 
+# Whole numbers of which each value has fewer rows than this are hardly classes.
+_FEW_ROWS_OF_CLASS = 3
+
 
 class GivenTargets(NamedTuple):
     """Labels as the user gave them: of `X`, of `X_val`, and all classes there are."""
@@ -154,10 +157,10 @@ def encode_targets(
     encoding = known or _new_encoding(settings, read, given.classes)
     labels = [encoding.encode(name, read, "y")]
     if (X_val is None) != (given.y_val is None):
+        given_one = "y_val without X_val" if X_val is None else "X_val without y_val"
         raise ValueError(
-            f"{name} got {'y_val without X_val' if X_val is None else 'X_val without '}"
-            f"{'' if X_val is None else 'y_val'}: pass both, as the labels of held-out "
-            "rows help to decide between the network and PCA."
+            f"{name} got {given_one}. Pass both: the labels of held-out rows help to "
+            "decide between the network and PCA."
         )
     if X_val is not None:
         read = _read(settings, given.y_val, len(X_val), "y_val")
@@ -311,7 +314,7 @@ def _type_of_target(values: np.ndarray) -> str:
 
 
 def _warn_of_many_classes(estimator: str, values: np.ndarray, n_classes: int) -> None:
-    if values.dtype.kind in "fiu" and n_classes > len(values) / 2:
+    if values.dtype.kind in "fiu" and len(values) < _FEW_ROWS_OF_CLASS * n_classes:
         warnings.warn(
             f"{estimator} takes the {n_classes} different values of {len(values)} "
             "labels for classes, as scikit-learn does with whole numbers. If they are "

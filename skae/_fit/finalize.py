@@ -134,9 +134,10 @@ def pca_result(
 
 def _target_score_of_pca(task: FitTask) -> float | None:
     """Return the score of the head on PCA's codes, on the rows it is fitted to."""
-    head, axes = task.head_of_pca(task.all_rows), task.axes(task.all_rows)
+    head = task.head_of_pca(task.all_rows)
     if head is None:
         return None
+    axes = task.axes(task.all_rows)
     errors = [
         errors_by_row(head.kind, rows.labels, [head(pca_codes(axes, rows.inputs))])
         for rows in task.comparison_rows(task.all_rows)
