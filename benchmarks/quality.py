@@ -97,6 +97,10 @@ def compare_seeds(report, names):
             yield name, n_components, values
 
 
+def points(gain):
+    return "-" if np.isnan(gain) else f"{gain:+.1f}"
+
+
 def show_suite(report, title, names, gains):
     """Print the table of a suite of datasets, and add its accuracy gains to `gains`."""
     mean_ratios, all_ratios, used_network = [], [], []
@@ -114,7 +118,7 @@ def show_suite(report, title, names, gains):
                 f"{values['pca_error'].mean():.4f}",
                 f"{ratios.mean():.3f} ({ratios.max():.3f})",
                 f"{used.sum()}/{len(used)}",
-                f"{values['accuracy_gain'].mean():+.1f}",
+                points(values["accuracy_gain"].mean()),
                 f"{values['n_epochs'].mean():.0f}",
                 f"{values['seconds'].mean():.1f}",
             )
