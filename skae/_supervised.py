@@ -285,10 +285,10 @@ class SupervisedAE(BaseDense):
     >>> from skae import DenseAE, SupervisedAE
     >>> X, y = load_digits(return_X_y=True)
     >>> def accuracy(autoencoder):
-    ...     model = make_pipeline(autoencoder, LogisticRegression(max_iter=1000))
+    ...     model = make_pipeline(autoencoder, LogisticRegression())
     ...     return cross_val_score(model, X, y, cv=3).mean()
-    >>> supervised = SupervisedAE(2, max_iter=20, random_state=0)
-    >>> unsupervised = DenseAE(2, max_iter=20, random_state=0)
+    >>> supervised = SupervisedAE(2, whiten=True, max_iter=20, random_state=0)
+    >>> unsupervised = DenseAE(2, whiten=True, max_iter=20, random_state=0)
     >>> bool(accuracy(supervised) > accuracy(unsupervised) + 0.1)
     True
     """

@@ -304,10 +304,12 @@ def test_batches_of_several_steps_are_divided_by_step(n_steps, rng):
     rows = rng.normal(size=(n_steps * 4, N_FEATURES))
     weights = rng.uniform(size=(n_steps, 4))
     batch = Batch(tf.constant(rows), tf.constant(-rows), tf.constant(weights), None)
-    targets, inputs, by_step, normal = batch.by_step(n_steps)
+    batch = batch._replace(labels=tf.constant(rows[:, :2]))
+    targets, inputs, by_step, normal, labels = batch.by_step(n_steps)
     assert targets.shape == (n_steps, 4, N_FEATURES)
     np.testing.assert_array_equal(np.vstack(targets), rows)
     np.testing.assert_array_equal(inputs, -targets)
+    np.testing.assert_array_equal(labels, targets[..., :2])
     np.testing.assert_array_equal(by_step, weights[:, np.newaxis])
     assert normal is None
 
