@@ -9,6 +9,7 @@ from skae._comparison import PCAComparison, compare_with_pca
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._outliers import ReconstructionOutlierDetector
 from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
 from skae._vae import VAETransformer
@@ -24,6 +25,7 @@ __all__ = [
     "DenoisingAE",
     "DenseAE",
     "PCAComparison",
+    "ReconstructionOutlierDetector",
     "SparseAE",
     "TruncationSearchCV",
     "VAETransformer",

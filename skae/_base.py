@@ -40,6 +40,7 @@ from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
 from skae._utils.blocks import SparseRows
 from skae._utils.compat import _fit_context
+from skae._utils.frames import refuse_text
 from skae._utils.parameters import check_integers, draw_seeds
 from skae._utils.progress import progress_shown
 
@@ -376,14 +377,15 @@ class BaseAutoencoder(
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
         if not reset and self._needs_no_conversion(X):
             return X
-        rows: Rows = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=_FLOATS,
-            ensure_min_samples=min_rows,
-        )
+        with refuse_text(X, type(self).__name__):
+            rows: Rows = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=_FLOATS,
+                ensure_min_samples=min_rows,
+            )
         return rows
 
     def _needs_no_conversion(self, X: Any) -> bool:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._outliers import ReconstructionOutlierDetector
 from skae._sparse import SparseAE
 from skae._vae import VAETransformer
 
-_ESTIMATORS = (ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer)
+_ESTIMATORS = (
+    ConvAE,
+    DenoisingAE,
+    DenseAE,
+    SparseAE,
+    VAETransformer,
+    ReconstructionOutlierDetector,
+)
 
 # Named, as only those who search need to import it.
 _SEARCH = "skae._truncation_search.TruncationSearchCV"
@@ -17,9 +25,9 @@ _SEARCH = "skae._truncation_search.TruncationSearchCV"
 def skops_trusted_types() -> list[str]:
     """Return the types that skops must trust to load the estimators of this package.
 
-    These types are the five autoencoders and the search. skops trusts all other types
-    in their saved states by default, but for a splitter given as `holdout` and the
-    scorer of a search: add their types, such as
+    These types are the five autoencoders, the outlier detector and the search. skops
+    trusts all other types in their saved states by default, but for a splitter given as
+    `holdout` or `cv` and the scorer of a search: add their types, such as
     "sklearn.model_selection._split.TimeSeriesSplit" and
     "sklearn.metrics._scorer._PassthroughScorer".
 
@@ -40,6 +48,7 @@ def skops_trusted_types() -> list[str]:
     skae._dense.DenseAE
     skae._sparse.SparseAE
     skae._vae.VAETransformer
+    skae._outliers.ReconstructionOutlierDetector
     skae._truncation_search.TruncationSearchCV
     """
     types = [f"{cls.__module__}.{cls.__qualname__}" for cls in _ESTIMATORS]
