@@ -12,6 +12,7 @@ from skae._dense import DenseAE
 from skae._outliers import ReconstructionOutlierDetector
 from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
+from skae._tables import MixedTableEncoder
 from skae._vae import VAETransformer
 from skae._version import __version__ as __version__
 
@@ -24,6 +25,7 @@ __all__ = [
     "ConvAE",
     "DenoisingAE",
     "DenseAE",
+    "MixedTableEncoder",
     "PCAComparison",
     "ReconstructionOutlierDetector",
     "SparseAE",

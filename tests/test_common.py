@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae
-from skae import DenseAE, ReconstructionOutlierDetector
+from skae import DenseAE, MixedTableEncoder, ReconstructionOutlierDetector
 from skae._train.corruption import CORRUPTIONS
 from tests.estimators import NAMES
 
@@ -48,9 +48,11 @@ ESTIMATORS = [
 ]
 ESTIMATORS += [
     ReconstructionOutlierDetector(),
-    ReconstructionOutlierDetector(DenseAE(1, **NETWORK)),
+    ReconstructionOutlierDetector(DenseAE(1, random_state=0, **NETWORK)),
     ReconstructionOutlierDetector(PCA(1), error="absolute", units="held_out"),
     ReconstructionOutlierDetector(PCA(1), contamination=0.1),
+    MixedTableEncoder(),
+    MixedTableEncoder(handle_missing="ignore", handle_unknown="ignore"),
 ]
 
 
