@@ -28,6 +28,7 @@ class OutlierExportMixin:
     """Mixin that builds ONNX models of the score and the label."""
 
     estimator_: Any
+    code_limits_: np.ndarray | None
     offset_: float
     error: str
     units: str
@@ -103,7 +104,8 @@ class OutlierExportMixin:
         if self.units == "held_out":
             scale = vars(self)["feature_scale_"]
         absolute = self.error == "absolute"
-        return Detector([*encoders, *decoders], scale, absolute, self.offset_)
+        limits = self.code_limits_
+        return Detector(encoders, decoders, limits, scale, absolute, self.offset_)
 
 
 def _steps(estimator: Any) -> tuple[list[Step], list[Step]]:

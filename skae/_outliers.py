@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     check_is_fitted,
@@ -20,6 +19,17 @@ from sklearn.utils.validation import (
 from skae._dense import DenseAE
 from skae._holdout import group_codes
 from skae._outlier_export import OutlierExportMixin
+from skae._reconstruction_errors import (
+    ADVICE,
+    FoldTask,
+    codes_of,
+    held_out_residuals,
+    limits_of,
+    residuals_of,
+    root_mean_squares,
+    warn_of_exactness,
+    warn_of_few_rows,
+)
 from skae._transaction import changed_on_success
 from skae._utils.compat import HasMethods, Interval, StrOptions, _fit_context
 from skae._utils.frames import refuse_text
@@ -30,17 +40,8 @@ if TYPE_CHECKING:
 
 _FLOATS = (np.float64, np.float32)
 
-# Errors below this share of the root mean square of the data are rounding.
-_ROUNDING = 1e-6
-
-# The default estimator has one code for so many features: of 2, 4 and 9 codes, 9 served
-# DenseAE best for the 36 features of `python -m benchmarks full --only outliers`.
+# The default estimator has one code for so many features.
 _FEATURES_PER_CODE = 4
-
-_ADVICE = (
-    "Pass a transformer with inverse_transform, such as DenseAE(8), PCA(8), or a "
-    "pipeline of steps that all have it."
-)
 
 
 class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstimator):
@@ -53,7 +54,9 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
 
     The threshold is set on rows that the transformer has not been fitted to: those that
     it has learnt are reconstructed better than fresh ones, and a threshold set on them
-    would flag too many of the fresh ones.
+    would flag too many of the fresh ones. Codes are kept within the limits of the
+    training rows, as far outside of them PCA and networks extrapolate, and reconstruct
+    what they should not.
 
     Parameters
     ----------
@@ -88,6 +91,14 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         `feature_scale_`, so that features that can hardly be reconstructed count no
         more than others.
 
+    code_limits : float or None, default=0.1
+        Whether to keep codes within limits before they are decoded, so that rows beyond
+        all that the training has seen are not reconstructed by extrapolation. A float
+        from 0 to below 1 is the share of training rows, at most, with a code outside
+        the limits. It is divided among the codes: the limits of each are its quantiles
+        at ``code_limits / (2 * n_codes)`` and at 1 minus that. 0 takes the smallest and
+        the largest code. `None` sets no limits.
+
     cv : int or splitter, default=5
         Folds that the held-out rows come from, at least 2. An int divides the rows at
         random, groups as a whole. Give series a splitter of scikit-learn that keeps
@@ -110,6 +121,9 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
 
     offset_ : float
         Threshold of the score: rows that score lower are outliers.
+
+    code_limits_ : ndarray of shape (2, n_codes) or None
+        Lower and upper limits of the codes.
 
     feature_scale_ : ndarray of shape (n_features,)
         Root mean square of each feature's error over the held-out rows; 1 where all of
@@ -176,6 +190,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
         "error": [StrOptions({"squared", "absolute"})],
         "units": [StrOptions({"data", "held_out"})],
+        "code_limits": [Interval(Real, 0, 1, closed="left"), None],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split"])],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -189,6 +204,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         false_alarm_rate: float = 0.05,
         error: str = "squared",
         units: str = "data",
+        code_limits: float | None = 0.1,
         cv: Any = 5,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -198,6 +214,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         self.false_alarm_rate = false_alarm_rate
         self.error = error
         self.units = units
+        self.code_limits = code_limits
         self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -333,7 +350,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         is_frozen = isinstance(estimator, FrozenEstimator)
         fit_params = self._fit_params(estimator, groups)
         if automatic and not is_frozen:
-            _warn_of_few_rows(values.shape[0], self.false_alarm_rate)
+            warn_of_few_rows(values.shape[0], self.false_alarm_rate)
         held_out = None
         if (automatic or self.units == "held_out") and not is_frozen:
             folds = [*self._folds(values, y, groups, rng)]
@@ -341,12 +358,14 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         self.estimator_ = estimator if is_frozen else clone(estimator)
         if not is_frozen:
             self.estimator_.fit(rows, **fit_params)
+        codes = codes_of(self.estimator_, rows)
+        self.code_limits_ = limits_of(codes, self.code_limits)
+        warn_of_exactness(self.estimator_, codes, values)
         residuals = self._residuals(rows, values)
         if is_frozen:
             held_out = residuals
-        _warn_of_exactness(residuals, values)
         if held_out is not None:
-            self.feature_scale_ = _root_mean_squares(held_out)
+            self.feature_scale_ = root_mean_squares(held_out)
         self.offset_ = self._threshold(residuals, held_out)
 
     def _threshold(self, residuals: np.ndarray, held_out: np.ndarray | None) -> float:
@@ -373,7 +392,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
             raise TypeError(
                 "ReconstructionOutlierDetector got the estimator "
                 f"{self.estimator!r}, which has no inverse_transform to reconstruct "
-                f"rows with. {_ADVICE}"
+                f"rows with. {ADVICE}"
             )
         return self.estimator
 
@@ -408,13 +427,9 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         folds: list[tuple[np.ndarray, np.ndarray]],
     ) -> np.ndarray:
         """Return the residuals of held-out rows, fold after fold."""
+        task = FoldTask(estimator, rows, values, fit_params, self.code_limits)
         parallel = Parallel(n_jobs=self.n_jobs)
-        residuals = parallel(
-            delayed(_held_out_residuals)(
-                clone(estimator), rows, values, fit_params, *fold
-            )
-            for fold in folds
-        )
+        residuals = parallel(delayed(held_out_residuals)(task, *fold) for fold in folds)
         return np.concatenate(residuals)
 
     # --- Errors and scores ---
@@ -434,7 +449,8 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         return (X if hasattr(X, "columns") else values), values
 
     def _residuals(self, rows: Any, values: Any) -> np.ndarray:
-        return _residuals(self.estimator_, rows, values)
+        codes = codes_of(self.estimator_, rows)
+        return residuals_of(self.estimator_, codes, self.code_limits_, values)
 
     def _scores(self, residuals: np.ndarray, scale: np.ndarray | None) -> np.ndarray:
         if self.units == "held_out":
@@ -442,62 +458,3 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
         if self.error == "absolute":
             return -np.abs(residuals).sum(axis=1, dtype=np.float64)
         return -np.einsum("ij,ij->i", residuals, residuals, dtype=np.float64)
-
-
-def _held_out_residuals(
-    estimator: Any,
-    rows: Any,
-    values: Any,
-    fit_params: dict[str, Any],
-    train: np.ndarray,
-    held_out: np.ndarray,
-) -> np.ndarray:
-    params = {name: value[train] for name, value in fit_params.items()}
-    estimator.fit(_safe_indexing(rows, train), **params)
-    return _residuals(estimator, _safe_indexing(rows, held_out), values[held_out])
-
-
-def _residuals(estimator: Any, rows: Any, values: Any) -> np.ndarray:
-    """Return the rows minus their reconstructions, dense."""
-    found = np.asarray(estimator.inverse_transform(estimator.transform(rows)))
-    if found.shape != values.shape:
-        raise ValueError(
-            f"The inverse_transform of {estimator!r} returns rows of shape "
-            f"{found.shape}, but the rows have shape {values.shape}. {_ADVICE}"
-        )
-    dense = values if isinstance(values, np.ndarray) else values.toarray()
-    with np.errstate(under="ignore"):
-        residuals: np.ndarray = dense - found
-    return residuals
-
-
-def _root_mean_squares(residuals: np.ndarray) -> np.ndarray:
-    scale: np.ndarray = np.sqrt(np.mean(np.square(residuals, dtype=np.float64), axis=0))
-    scale[scale == 0] = 1.0
-    return scale
-
-
-def _warn_of_few_rows(n_rows: int, rate: float) -> None:
-    least = int(np.ceil(1 / rate)) - 1
-    if n_rows < least:
-        warnings.warn(
-            f"ReconstructionOutlierDetector got {n_rows} rows, too few to flag only "
-            f"{rate:g} of fresh ones: about {1 / (n_rows + 1):.2g} of them will be. "
-            f"Fit at least {least} rows, or raise false_alarm_rate.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-
-def _warn_of_exactness(residuals: np.ndarray, values: Any) -> None:
-    stored = values if isinstance(values, np.ndarray) else values.data
-    size = np.linalg.norm(stored.astype(np.float64, copy=False))
-    if np.linalg.norm(residuals) <= _ROUNDING * size:
-        warnings.warn(
-            "ReconstructionOutlierDetector got an estimator that reconstructs the "
-            "training rows exactly, so that their scores are rounding errors. Unless "
-            "these rows have fewer dimensions than features by nature, no row will "
-            "stand out: lower the number of components.",
-            UserWarning,
-            stacklevel=2,
-        )

@@ -69,7 +69,9 @@ def test_given_share_of_fresh_rows_is_flagged(rate):
 
 def test_held_out_rows_are_those_that_the_fit_has_not_seen():
     """With a fold for each row, the scores are those of leaving one out."""
-    detector = Detector(PCA(5), cv=len(X), false_alarm_rate=0.1).fit(X)
+    detector = Detector(PCA(5), cv=len(X), false_alarm_rate=0.1, code_limits=None).fit(
+        X
+    )
     errors = []
     for i in range(len(X)):
         pca = PCA(5).fit(np.delete(X, i, axis=0))
@@ -178,6 +180,24 @@ def test_errors_of_features_tell_the_changed_one():
     np.testing.assert_allclose(np.sqrt(np.mean(usual**2, axis=0)), 1, atol=0.3)
 
 
+def test_rows_beyond_the_training_are_not_extrapolated():
+    """They lie in the plane of PCA, where it reconstructs any row."""
+    far = 5 * FRESH[:200]
+    pca = PCA(2).fit(X)
+    far = pca.inverse_transform(pca.transform(far))
+    none, some, few = (
+        Detector(PCA(2), code_limits=share, random_state=0).fit(X)
+        for share in (None, 0.1, 0.0)
+    )
+    assert share_flagged(none, far) == 0
+    assert share_flagged(some, far) > share_flagged(few, far) > 0.7
+    codes = pca.transform(X)
+    np.testing.assert_allclose(few.code_limits_, [codes.min(axis=0), codes.max(axis=0)])
+    outside = (codes < some.code_limits_[0]) | (codes > some.code_limits_[1])
+    assert 0 < outside.any(axis=1).mean() <= 0.1
+    assert share_flagged(some, FRESH) == pytest.approx(0.05, abs=0.04)
+
+
 def test_held_out_units_keep_a_noisy_feature_from_deciding():
     noisy, odd = X.copy(), FRESH[:200].copy()
     for rows, seed in ((noisy, 0), (odd, 1)):
@@ -228,6 +248,7 @@ def test_sparse_rows_and_frames_score_as_arrays():
         ({"false_alarm_rate": 0.0}, ValueError, "'false_alarm_rate' parameter"),
         ({"false_alarm_rate": 1.0}, ValueError, "'false_alarm_rate' parameter"),
         ({"error": "huber"}, ValueError, "'error' parameter"),
+        ({"code_limits": 1.0}, ValueError, "'code_limits' parameter"),
         ({"cv": 1}, ValueError, "'cv' parameter"),
     ],
 )

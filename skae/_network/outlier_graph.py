@@ -30,8 +30,10 @@ class Detector(NamedTuple):
 
     Attributes
     ----------
-    steps : list of Step
-        From a row to its reconstruction.
+    encoders, decoders : list of Step
+        From a row to its code, and back.
+    limits : ndarray of shape (2, n_codes) or None
+        Lower and upper limits of the codes.
     scale : ndarray of shape (n_features,)
         What the error of each feature is divided by.
     absolute : bool
@@ -40,7 +42,9 @@ class Detector(NamedTuple):
         Score of the threshold.
     """
 
-    steps: list[Step]
+    encoders: list[Step]
+    decoders: list[Step]
+    limits: np.ndarray | None
     scale: np.ndarray
     absolute: bool
     offset: float
@@ -48,7 +52,7 @@ class Detector(NamedTuple):
     @property
     def n_features(self) -> int:
         """Number of features of a row."""
-        return self.steps[0].stack.n_inputs
+        return self.encoders[0].stack.n_inputs
 
 
 def add_detector(graph: Graph, detector: Detector, x: str) -> tuple[str, str]:
@@ -59,9 +63,12 @@ def add_detector(graph: Graph, detector: Detector, x: str) -> tuple[str, str]:
     label, score : str
         Names of the outputs, columns of 1 or -1 and of scores above the threshold.
     """
-    y = x
-    for i, (stack, arrays) in enumerate(detector.steps):
-        y = add_stack(graph, f"step_{i + 1}", stack, arrays, y)
+    y = _add_steps(graph, "encoder", detector.encoders, x)
+    if detector.limits is not None:
+        for operator, limit in zip(("Max", "Min"), detector.limits, strict=True):
+            name = graph.constant(f"code_{operator.lower()}imum", limit)
+            y = graph.add("code", operator, y, name)
+    y = _add_steps(graph, "decoder", detector.decoders, y)
     error = graph.add("error", "Sub", x, y)
     error = graph.add(
         "error", "Mul", error, graph.constant("error_factor", 1 / detector.scale)
@@ -79,3 +86,9 @@ def add_detector(graph: Graph, detector: Detector, x: str) -> tuple[str, str]:
     values = [graph.constant(f"label_{i}", np.array(i)) for i in (-1, 1)]
     label = graph.add("label", "Where", is_outlier, *values)
     return label, score
+
+
+def _add_steps(graph: Graph, name: str, steps: list[Step], x: str) -> str:
+    for i, (stack, arrays) in enumerate(steps):
+        x = add_stack(graph, f"{name}_{i + 1}", stack, arrays, x)
+    return x
