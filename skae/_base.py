@@ -32,6 +32,7 @@ from skae._fit.report import log_outcome
 from skae._fit.result import FitResult
 from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
 from skae._holdout import holdout_request
+from skae._loadings import LoadingsMixin
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
 from skae._persistence import from_saved, to_saved
@@ -74,6 +75,7 @@ class Start(Enum):
 
 class BaseAutoencoder(
     ExportMixin,
+    LoadingsMixin,
     ScoreMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
