@@ -58,11 +58,8 @@ _FLOATS = (np.float64, np.float32)
 _FEW_VALUES = 2**22
 
 # Fitted attributes that not every fit sets.
-_OPTIONAL_ATTRIBUTES = (
-    "explained_variance_ratio_",
-    "reconstruction_curve_",
-    "pca_reconstruction_curve_",
-)
+_VARIANCE_RATIOS = ("held_out_variance_ratio_", "explained_variance_ratio_")
+_CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
 
 
 class Start(Enum):
@@ -480,9 +477,13 @@ class BaseAutoencoder(
         self.used_network_ = result.used_network
         self.reconstruction_error_ = result.reconstruction_error
         self.pca_reconstruction_error_ = result.pca_reconstruction_error
+        # PCA's shares are those of the training rows; those of ordered codes are gains
+        # on held-out rows.
+        shares = _VARIANCE_RATIOS[not result.used_network]
         values = (result.variance_ratio, result.curve, result.pca_curve)
-        for name, value in zip(_OPTIONAL_ATTRIBUTES, values, strict=True):
+        for name in _VARIANCE_RATIOS + _CURVES:
             self.__dict__.pop(name, None)
+        for name, value in zip((shares, *_CURVES), values, strict=True):
             if value is not None:
                 setattr(self, name, value)
         self._network = result.network
@@ -493,9 +494,8 @@ class BaseAutoencoder(
 
     def _result(self) -> FitResult:
         """Return the result that the fitted state holds."""
-        ratio, curve, pca_curve = (
-            getattr(self, name, None) for name in _OPTIONAL_ATTRIBUTES
-        )
+        shares = _VARIANCE_RATIOS[not self.used_network_]
+        ratio, curve, pca_curve = (vars(self).get(name) for name in (shares, *_CURVES))
         return FitResult(
             network=self._network,
             weights=Weights(self._encoder_arrays, self._decoder_arrays),
