@@ -1,7 +1,7 @@
 """
-=================================
+==============================
 What two codes of a table mean
-=================================
+==============================
 
 The loadings of PCA say what its components are made of. ``loadings`` does the same for
 an autoencoder: the mean derivative of each code by each feature, or of each feature by
@@ -48,7 +48,8 @@ for code, ax in enumerate(axes):
     ax.axvline(0, color="black", lw=0.8)
     ax.set(title=f"code {code + 1}", xlabel="change for one standard deviation")
 axes[0].set_yticks(places, data.feature_names)
-axes[0].legend(fontsize="small")
+handles, labels = axes[0].get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside lower center", ncols=3)
 plt.show()
 
 # %%

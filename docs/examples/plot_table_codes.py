@@ -1,11 +1,11 @@
 """
-=================================
+==========================
 A table to codes, and back
-=================================
+==========================
 
-The diamonds, penguins or customers of a table have numbers and categories. Here cars
-are made up from two hidden properties, size and age. Two codes keep most of what the
-table says, and decode to a table.
+Most tables have columns of numbers and columns of categories. This one lists cars that
+are made up from two hidden properties, their size and their age. Two codes keep most of
+what the table says, and decode to a table again.
 """
 
 import matplotlib.pyplot as plt
