@@ -18,7 +18,7 @@ from skae import DenseAE, ReconstructionOutlierDetector
 # Beats
 # -----
 # The waves P, Q, R, S and T, in their usual heights and widths with some spread. In the
-# abnormal beats the wave T points down, as it may after an infarction.
+# abnormal beats the wave T points down, as it may if the heart lacks blood.
 
 SECONDS = np.arange(140) / 200 - 0.3
 TIMES = np.array([-0.160, -0.030, 0.000, 0.030, 0.230])
