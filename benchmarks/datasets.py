@@ -8,6 +8,7 @@ any, as ``y``:
   UCI repository, as in R's package mlbench;
 - pageblocks (5,393 x 10) and mammography (11,183 x 6), from the UCI repository, as in
   the benchmark ADBench;
+- satimage2_ad (5,803 x 36), rows of satellite with 71 outliers among them;
 - golub_leukemia (38 x 3,051), as in Bioconductor's multtest;
 - gasoline_nir (60 x 401), as in R's package pls;
 - pbmc68k_reduced (700 x 765), as in Python's package scanpy.
@@ -136,6 +137,12 @@ HEAVY_TAILED = {
     "mammography": _from_file("mammography"),
 }
 MIXED = {"german": _german}
+OUTLIERS = {
+    "satimage2_ad": _from_file("satimage2_ad", "y"),
+    "pageblocks": _from_file("pageblocks", "y"),
+    "mammography": _from_file("mammography", "y"),
+    "digits": LARGE["digits"],
+}
 ALL = {**LARGE, **SMALL, **HEAVY_TAILED, **MIXED}
 
 # Rows with numbers to predict in the place of class labels.

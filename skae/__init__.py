@@ -9,9 +9,11 @@ from skae._comparison import PCAComparison, compare_with_pca
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._outliers import ReconstructionOutlierDetector
 from skae._skops import skops_trusted_types
 from skae._sparse import SparseAE
 from skae._supervised import SupervisedAE
+from skae._tables import MixedTableEncoder
 from skae._vae import VAETransformer
 from skae._version import __version__ as __version__
 
@@ -24,7 +26,9 @@ __all__ = [
     "ConvAE",
     "DenoisingAE",
     "DenseAE",
+    "MixedTableEncoder",
     "PCAComparison",
+    "ReconstructionOutlierDetector",
     "SparseAE",
     "SupervisedAE",
     "TruncationSearchCV",

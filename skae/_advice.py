@@ -6,13 +6,14 @@ from typing import Any
 
 INSTEAD = {
     "components_": (
-        "its codes are not along directions. To see what a code stands for, decode "
-        "codes that differ in it, with inverse_transform."
+        "its codes are not along directions. To see what a code stands for, read "
+        "loadings(X), or decode codes that differ in it, with inverse_transform."
     ),
     "explained_variance_ratio_": (
         "the codes of its network do not add up to what they explain. Read "
         "reconstruction_error_ and pca_reconstruction_error_, call score(X), or fit "
-        "DenseAE(ordered=True), which has the share that each code adds."
+        "DenseAE(ordered=True), whose held_out_variance_ratio_ has the share that each "
+        "code adds."
     ),
 }
 

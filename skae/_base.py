@@ -32,6 +32,7 @@ from skae._fit.report import log_outcome
 from skae._fit.result import FitResult
 from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
 from skae._holdout import holdout_request
+from skae._loadings import LoadingsMixin
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
 from skae._persistence import from_saved, to_saved
@@ -41,6 +42,7 @@ from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
 from skae._utils.blocks import SparseRows
 from skae._utils.compat import _fit_context
+from skae._utils.frames import refuse_text
 from skae._utils.parameters import check_integers, draw_seeds
 from skae._utils.progress import progress_shown
 
@@ -58,11 +60,8 @@ _FLOATS = (np.float64, np.float32)
 _FEW_VALUES = 2**22
 
 # Fitted attributes that not every fit sets.
-_OPTIONAL_ATTRIBUTES = (
-    "explained_variance_ratio_",
-    "reconstruction_curve_",
-    "pca_reconstruction_curve_",
-)
+_VARIANCE_RATIOS = ("held_out_variance_ratio_", "explained_variance_ratio_")
+_CURVES = ("reconstruction_curve_", "pca_reconstruction_curve_")
 
 
 class Start(Enum):
@@ -75,6 +74,7 @@ class Start(Enum):
 
 class BaseAutoencoder(
     ExportMixin,
+    LoadingsMixin,
     ScoreMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -401,14 +401,15 @@ class BaseAutoencoder(
     def _validate_rows(self, X: Any, reset: bool = False, min_rows: int = 1) -> Rows:
         if not reset and self._needs_no_conversion(X):
             return X
-        rows: Rows = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=_FLOATS,
-            ensure_min_samples=min_rows,
-        )
+        with refuse_text(X, type(self).__name__):
+            rows: Rows = validate_data(
+                self,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=_FLOATS,
+                ensure_min_samples=min_rows,
+            )
         return rows
 
     def _needs_no_conversion(self, X: Any) -> bool:
@@ -509,9 +510,13 @@ class BaseAutoencoder(
         self.used_network_ = result.used_network
         self.reconstruction_error_ = result.reconstruction_error
         self.pca_reconstruction_error_ = result.pca_reconstruction_error
+        # PCA's shares are those of the training rows; those of ordered codes are gains
+        # on held-out rows.
+        shares = _VARIANCE_RATIOS[not result.used_network]
         values = (result.variance_ratio, result.curve, result.pca_curve)
-        for name, value in zip(_OPTIONAL_ATTRIBUTES, values, strict=True):
+        for name in _VARIANCE_RATIOS + _CURVES:
             self.__dict__.pop(name, None)
+        for name, value in zip((shares, *_CURVES), values, strict=True):
             if value is not None:
                 setattr(self, name, value)
         self._network = result.network
@@ -522,9 +527,8 @@ class BaseAutoencoder(
 
     def _result(self) -> FitResult:
         """Return the result that the fitted state holds."""
-        ratio, curve, pca_curve = (
-            getattr(self, name, None) for name in _OPTIONAL_ATTRIBUTES
-        )
+        shares = _VARIANCE_RATIOS[not self.used_network_]
+        ratio, curve, pca_curve = (vars(self).get(name) for name in (shares, *_CURVES))
         return FitResult(
             network=self._network,
             weights=Weights(self._encoder_arrays, self._decoder_arrays),

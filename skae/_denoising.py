@@ -217,11 +217,14 @@ class DenoisingAE(DenseAE):
         training rows and measured on the same rows with the same corruption.
 
     explained_variance_ratio_ : ndarray of shape (n_components,)
-        If the estimator is PCA, the share of the variance along each component. For
-        ordered codes of a network, the increase in explained variance due to each code,
-        as a share of the variance of the rows that `reconstruction_error_` is measured
-        on. Not defined for other networks, because the contributions of their codes do
-        not add up to the explained variance.
+        Share of the variance of the training rows along each component, as in PCA.
+        Defined only if the estimator is PCA, because the contributions of a network's
+        codes do not add up to the explained variance.
+
+    held_out_variance_ratio_ : ndarray of shape (n_components,)
+        With ordered codes of a network, the increase in explained variance due to each
+        code, as a share of the variance of the rows that `reconstruction_error_` is
+        measured on. It may be negative.
 
     reconstruction_curve_ : ndarray of shape (n_components,)
         With `ordered`, the reconstruction error with the first code only, with the

@@ -69,10 +69,10 @@ def group_codes(estimator: str, X: DataRows, groups: Any) -> np.ndarray:
     groups = np.asarray(groups)
     if groups.ndim == 2 and groups.shape[1] == 1:
         groups = groups[:, 0]
-    if groups.shape != (len(X),):
+    if groups.shape != (X.shape[0],):
         raise ValueError(
-            f"{estimator} got groups of shape {groups.shape} for X of {len(X)} rows: "
-            "groups must have one value for each row of X."
+            f"{estimator} got groups of shape {groups.shape} for X of {X.shape[0]} "
+            "rows: groups must have one value for each row of X."
         )
     if any(map(_is_missing, groups.tolist())):
         raise ValueError(

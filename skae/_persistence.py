@@ -30,6 +30,8 @@ _DIGEST = "_skae_digest"
 _NESTED = "_ordering"
 _FITTED_N_COMPONENTS = "_wanted"
 _HEAD = "_target_head"
+# Of PCA, and in earlier versions of the ordered codes of a network, too.
+_VARIANCE_RATIO = "explained_variance_ratio_"
 
 
 def to_saved(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
@@ -37,6 +39,8 @@ def to_saved(cls: type, attributes: dict[str, Any]) -> dict[str, Any]:
     state = dict(attributes)
     if "_fitted_n_components" in state:
         state[_FITTED_N_COMPONENTS] = state.pop("_fitted_n_components")
+    if "held_out_variance_ratio_" in state:
+        state[_VARIANCE_RATIO] = state.pop("held_out_variance_ratio_")
     if "_network" in state:
         nested = state.pop("_nested")
         state[_NESTED] = None if nested is None else (*nested,)
@@ -90,6 +94,8 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             ) from None
         if fault:
             raise _damaged(cls, fault)
+    if _VARIANCE_RATIO in attributes and attributes["used_network_"]:
+        attributes["held_out_variance_ratio_"] = attributes.pop(_VARIANCE_RATIO)
     if _FITTED_N_COMPONENTS in attributes:
         attributes["_fitted_n_components"] = attributes.pop(_FITTED_N_COMPONENTS)
     return attributes

@@ -5,8 +5,10 @@ from __future__ import annotations
 from skae._conv import ConvAE
 from skae._denoising import DenoisingAE
 from skae._dense import DenseAE
+from skae._outliers import ReconstructionOutlierDetector
 from skae._sparse import SparseAE
 from skae._supervised import SupervisedAE
+from skae._tables import MixedTableEncoder
 from skae._vae import VAETransformer
 
 _ESTIMATORS = (
@@ -16,6 +18,8 @@ _ESTIMATORS = (
     SparseAE,
     SupervisedAE,
     VAETransformer,
+    ReconstructionOutlierDetector,
+    MixedTableEncoder,
 )
 
 # Named, as only those who search need to import it.
@@ -25,9 +29,10 @@ _SEARCH = "skae._truncation_search.TruncationSearchCV"
 def skops_trusted_types() -> list[str]:
     """Return the types that skops must trust to load the estimators of this package.
 
-    These types are the six autoencoders and the search. skops trusts all other types
-    in their saved states by default, but for a splitter given as `holdout` and the
-    scorer of a search: add their types, such as
+    These types are the six autoencoders, the outlier detector, the encoder of tables
+    and the search. skops trusts all other types in their saved states by default, but
+    for a splitter given as `holdout` or `cv` and the scorer of a search: add their
+    types, such as
     "sklearn.model_selection._split.TimeSeriesSplit" and
     "sklearn.metrics._scorer._PassthroughScorer".
 
@@ -49,6 +54,8 @@ def skops_trusted_types() -> list[str]:
     skae._sparse.SparseAE
     skae._supervised.SupervisedAE
     skae._vae.VAETransformer
+    skae._outliers.ReconstructionOutlierDetector
+    skae._tables.MixedTableEncoder
     skae._truncation_search.TruncationSearchCV
     """
     types = [f"{cls.__module__}.{cls.__qualname__}" for cls in _ESTIMATORS]

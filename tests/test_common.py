@@ -4,9 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skae
+from skae import DenseAE, MixedTableEncoder, ReconstructionOutlierDetector
 from skae._train.corruption import CORRUPTIONS
 from tests.estimators import NAMES
 
@@ -50,11 +52,22 @@ SETTINGS = {
 ESTIMATORS = [
     getattr(skae, name)(**settings) for name in NAMES for settings in SETTINGS[name]
 ]
+ESTIMATORS += [
+    ReconstructionOutlierDetector(),
+    ReconstructionOutlierDetector(DenseAE(1, random_state=0, **NETWORK)),
+    ReconstructionOutlierDetector(PCA(1), error="absolute", units="held_out"),
+    ReconstructionOutlierDetector(PCA(1), contamination=0.1),
+    MixedTableEncoder(),
+    MixedTableEncoder(handle_missing="ignore", handle_unknown="ignore"),
+]
 
 
 # Its labels are often whole numbers that scikit-learn's checks mean as numbers.
 @pytest.mark.filterwarnings("ignore:SupervisedAE takes the .* for classes:UserWarning")
+# The checks fit few rows, and some have a single feature.
 @pytest.mark.filterwarnings("ignore:.* keeps its network:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* too few to flag only:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* reconstructs the training rows:UserWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
     check(estimator)

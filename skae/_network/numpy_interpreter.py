@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 1024
 _BLOCK_BYTES = 2**21
 
-# Klambauer et al. (2017), "Self-Normalizing Neural Networks".
-_SELU_ALPHA = 1.6732632423543772
-_SELU_SCALE = 1.0507009873554805
+# Shared with the derivatives (:mod:`skae._network.jacobian`), as are the functions,
+# operations and helpers without an underscore. Klambauer et al. (2017),
+# "Self-Normalizing Neural Networks".
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -40,7 +42,7 @@ def _elu(x: np.ndarray) -> np.ndarray:
 
 
 def _selu(x: np.ndarray) -> np.ndarray:
-    scale, alpha = x.dtype.type(_SELU_SCALE), x.dtype.type(_SELU_ALPHA)
+    scale, alpha = x.dtype.type(SELU_SCALE), x.dtype.type(SELU_ALPHA)
     return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
@@ -110,7 +112,7 @@ def _softmax(x: np.ndarray) -> np.ndarray:
 
 
 # Each function may overwrite its argument, which the forward pass owns.
-_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "linear": lambda x: x,
     "relu": _relu,
     "leaky_relu": _leaky_relu,
@@ -155,10 +157,10 @@ def _convolve(layer: Conv, arrays: Arrays, x: np.ndarray) -> np.ndarray:
 
 def _max_pool(layer: MaxPool, arrays: Arrays, x: np.ndarray) -> np.ndarray:
     for axis in range(1, x.ndim - 1):
-        first, second = (_every_other(x, axis, start) for start in (0, 1))
+        first, second = (every_other(x, axis, start) for start in (0, 1))
         n_pairs = second.shape[axis]
         y = first.copy()
-        paired = y[_along(axis, slice(n_pairs))]
+        paired = y[along(axis, slice(n_pairs))]
         np.maximum(paired, second, out=paired)
         x = y
     return x
@@ -168,22 +170,22 @@ def _upsample(layer: Upsample, arrays: Arrays, x: np.ndarray) -> np.ndarray:
     for axis, size in enumerate(layer.output_shape[:-1], start=1):
         y = np.empty((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype)
         for start in (0, 1):
-            target = _every_other(y, axis, start)
-            target[...] = x[_along(axis, slice(target.shape[axis]))]
+            target = every_other(y, axis, start)
+            target[...] = x[along(axis, slice(target.shape[axis]))]
         x = y
     return x
 
 
-def _along(axis: int, index: slice) -> tuple[slice, ...]:
+def along(axis: int, index: slice) -> tuple[slice, ...]:
     return (*[slice(None)] * axis, index)
 
 
-def _every_other(x: np.ndarray, axis: int, start: int) -> np.ndarray:
-    return x[_along(axis, slice(start, None, 2))]
+def every_other(x: np.ndarray, axis: int, start: int) -> np.ndarray:
+    return x[along(axis, slice(start, None, 2))]
 
 
 # Each operation returns a new array, the values before the activation.
-_OPERATIONS: dict[type[Layer], Callable[[Any, Arrays, np.ndarray], np.ndarray]] = {
+OPERATIONS: dict[type[Layer], Callable[[Any, Arrays, np.ndarray], np.ndarray]] = {
     Dense: _dense,
     Conv: _convolve,
     MaxPool: _max_pool,
@@ -197,7 +199,7 @@ def _keep_largest(x: np.ndarray, n_active: int) -> np.ndarray:
     return x
 
 
-def _add_shortcut(y: np.ndarray, shortcut: Arrays, X: np.ndarray) -> np.ndarray:
+def add_shortcut(y: np.ndarray, shortcut: Arrays, X: np.ndarray) -> np.ndarray:
     kernel, *biases = shortcut
     y = y.reshape(len(X), -1)
     y += X @ kernel
@@ -238,10 +240,10 @@ def _forward_block(stack: Stack, parts: StackArrays, X: np.ndarray) -> np.ndarra
         if H.shape[1:] != shape:
             H = H.reshape(-1, *shape)
         own = [next(remaining), next(remaining)] if layer.has_weights else []
-        H = _OPERATIONS[type(layer)](layer, own, H)
+        H = OPERATIONS[type(layer)](layer, own, H)
         if i == last and parts.shortcut:
-            H = _add_shortcut(H, parts.shortcut, X)
-        H = _FUNCTIONS[layer.activation](H)
+            H = add_shortcut(H, parts.shortcut, X)
+        H = FUNCTIONS[layer.activation](H)
         if isinstance(layer, Dense) and layer.n_active is not None:
             H = _keep_largest(H, layer.n_active)
     return H if H.ndim == 2 else H.reshape(len(H), -1)

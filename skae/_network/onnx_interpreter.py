@@ -80,9 +80,15 @@ class Graph:
         self.constants[name] = array
         return name
 
-    def name_output(self, name: str) -> None:
-        """Rename the output of the last node."""
-        self.nodes[-1] = self.nodes[-1]._replace(outputs=(name,))
+    def rename(self, names: dict[str, str]) -> None:
+        """Rename outputs of nodes, given their new names by their old ones."""
+        self.nodes = [
+            node._replace(
+                inputs=tuple(names.get(name, name) for name in node.inputs),
+                outputs=tuple(names.get(name, name) for name in node.outputs),
+            )
+            for node in self.nodes
+        ]
 
     def _new_name(self, stem: str) -> str:
         taken = {output for node in self.nodes for output in node.outputs}
@@ -167,11 +173,13 @@ def _max_pool(graph: Graph, place: str, layer: MaxPool, arrays: Arrays, x: str) 
 def _upsample(graph: Graph, place: str, layer: Upsample, arrays: Arrays, x: str) -> str:
     *sizes, _ = layer.output_shape
     scales = graph.constant(f"{place}_scales", [1.0, 1.0] + [2.0] * len(sizes))
+    # skl2onnx cannot order nodes that leave an input out.
+    region = graph.constant(f"{place}_roi", np.zeros(0))
     x = graph.add(
         place,
         "Resize",
         x,
-        "",
+        region,
         scales,
         mode="nearest",
         coordinate_transformation_mode="asymmetric",
@@ -291,16 +299,33 @@ def to_model(network: Network, weights: Weights, part: str) -> onnx.ModelProto:
     graph, x = Graph(), input_name
     for name, stack, arrays in halves:
         x = add_stack(graph, name, stack, arrays, x)
-    graph.name_output(output_name)
+    graph.rename({x: output_name})
+    single = onnx.TensorProto.FLOAT
+    return model_of(
+        graph,
+        f"skae_{part}",
+        (input_name, single, halves[0][1].n_inputs),
+        [(output_name, single, halves[-1][1].n_outputs)],
+    )
+
+
+def model_of(
+    graph: Graph,
+    name: str,
+    input_: tuple[str, int, int],
+    outputs: list[tuple[str, int, int]],
+) -> onnx.ModelProto:
+    """Make a model of a graph, given the name, type and width of its ends."""
+    onnx = import_optional("onnx", "onnx", "to_onnx")
     return onnx.helper.make_model(
         onnx.helper.make_graph(
             [_to_proto(onnx, node) for node in graph.nodes],
-            f"skae_{part}",
-            [_rows(onnx, input_name, halves[0][1].n_inputs)],
-            [_rows(onnx, output_name, halves[-1][1].n_outputs)],
+            name,
+            [_rows(onnx, *input_)],
+            [_rows(onnx, *output) for output in outputs],
             [
-                onnx.numpy_helper.from_array(array, name)
-                for name, array in graph.constants.items()
+                onnx.numpy_helper.from_array(array, constant)
+                for constant, array in graph.constants.items()
             ],
         ),
         producer_name="skae",
@@ -320,8 +345,6 @@ def _to_proto(onnx: Any, node: Node) -> onnx.NodeProto:
     )
 
 
-def _rows(onnx: Any, name: str, width: int) -> onnx.ValueInfoProto:
+def _rows(onnx: Any, name: str, kind: int, width: int) -> onnx.ValueInfoProto:
     """Declare an input or output with any number of rows."""
-    return onnx.helper.make_tensor_value_info(
-        name, onnx.TensorProto.FLOAT, ["n_samples", width]
-    )
+    return onnx.helper.make_tensor_value_info(name, kind, ["n_samples", width])
