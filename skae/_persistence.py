@@ -30,7 +30,7 @@ _DIGEST = "_skae_digest"
 _NESTED = "_ordering"
 _FITTED_N_COMPONENTS = "_wanted"
 _HEAD = "_target_head"
-# Of PCA, and in earlier versions of the ordered codes of a network, too.
+# What each code of PCA explains, or of the ordered codes of a network on held-out rows.
 _VARIANCE_RATIO = "explained_variance_ratio_"
 
 

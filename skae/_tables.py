@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._transaction import changed_on_success
 from skae._utils.compat import StrOptions, _check_feature_names_in, _fit_context
 from skae._utils.tables import (
     ColumnType,
@@ -186,20 +187,10 @@ class MixedTableEncoder(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a column has neither numbers nor categories, or values that the
-            parameters do not allow.
+            parameters do not allow. A previous fit is then preserved.
         """
-        table = self._open(X, reset=True)
-        types = self._column_types(table)
-        blocks = [
-            self._categorical_block(table, i)
-            if kind.is_categorical
-            else self._numeric_block(table, i)
-            for i, kind in enumerate(types)
-        ]
-        self.categories_ = [block.categories for block in blocks]
-        self._blocks = [tuple(block) for block in blocks]
-        self._library, self._names = table.library, table.names
-        self._types = [tuple(kind) for kind in types]
+        with changed_on_success(self) as new:
+            new._fit(X)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -307,6 +298,20 @@ class MixedTableEncoder(TransformerMixin, BaseEstimator):
         return sum(len(mean) for mean, *_ in self._blocks)
 
     # --- From a table to blocks ---
+
+    def _fit(self, X: Any) -> None:
+        table = self._open(X, reset=True)
+        types = self._column_types(table)
+        blocks = [
+            self._categorical_block(table, i)
+            if kind.is_categorical
+            else self._numeric_block(table, i)
+            for i, kind in enumerate(types)
+        ]
+        self.categories_ = [block.categories for block in blocks]
+        self._blocks = [tuple(block) for block in blocks]
+        self._library, self._names = table.library, table.names
+        self._types = [tuple(kind) for kind in types]
 
     def _open(self, X: Any, reset: bool = False) -> Table:
         if not is_frame(X):

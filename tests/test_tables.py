@@ -299,3 +299,11 @@ def test_saved_encoders_do_the_same(table):
         np.testing.assert_array_equal(loaded.transform(table), Z)
         decoded = loaded.inverse_transform(Z)
         assert decoded.equals(table)
+
+
+def test_failed_fit_preserves_the_previous_one():
+    encoder = MixedTableEncoder().fit(TABLE)
+    encoded = encoder.transform(TABLE)
+    with pytest.raises(ValueError, match="missing values"):
+        encoder.fit(MISSING)
+    np.testing.assert_array_equal(encoder.transform(TABLE), encoded)
