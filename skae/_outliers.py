@@ -342,6 +342,11 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
     # --- The steps of a fit ---
 
     def _fit(self, X: Any, y: Any, groups: Any) -> None:
+        if isinstance(self.estimator, type):
+            raise TypeError(
+                "ReconstructionOutlierDetector expects an estimator instance, got the "
+                f"class {self.estimator.__name__}. Add parentheses."
+            )
         rows, values = self._validate(X, reset=True)
         rng = as_generator(self.random_state)
         estimator = self._checked_estimator(values.shape[1], rng)

@@ -75,6 +75,9 @@ class _Step(NamedTuple):
     layer : Layer
     arrays : list of ndarray
         Kernel and bias, if the layer has them.
+    shape : tuple of int
+        Shape of the values of a row that the activation gets. They are flat after a
+        linear path, which matters to a softmax.
     chosen : list of ndarray of bool
         For each axis that is pooled, whether the second of each pair is the larger.
     slope : ndarray or None
@@ -87,6 +90,7 @@ class _Step(NamedTuple):
 
     layer: Layer
     arrays: Arrays
+    shape: tuple[int, ...]
     chosen: list[np.ndarray]
     slope: np.ndarray | None
     softmax: np.ndarray | None
@@ -94,6 +98,7 @@ class _Step(NamedTuple):
 
     def through_activation(self, D: np.ndarray) -> np.ndarray:
         """Multiply by the derivative of the activation, which is symmetric."""
+        D = D.reshape(*D.shape[:2], *self.shape)
         if self.kept is not None:
             D = D * self.kept[:, None]
         if self.softmax is not None:
@@ -117,7 +122,7 @@ class Trace:
             chosen = _chosen(H) if isinstance(layer, MaxPool) else []
             H = OPERATIONS[type(layer)](layer, own, H)
             if i == last and parts.shortcut:
-                H = add_shortcut(H, parts.shortcut, X).reshape(H.shape)
+                H = add_shortcut(H, parts.shortcut, X)
             H, step = _activate(layer, own, chosen, H)
             self._steps.append(step)
 
@@ -153,7 +158,6 @@ class Trace:
         """
         D, by_shortcut = gradients, None
         for step in self._steps[::-1]:
-            D = D.reshape(*D.shape[:2], *step.layer.output_shape)
             D = step.through_activation(D)
             if by_shortcut is None and self._shortcut:
                 by_shortcut = D.reshape(*D.shape[:2], -1) @ self._shortcut[0].T
@@ -176,7 +180,7 @@ def _activate(
         kept = np.zeros(y.shape, dtype=bool)
         np.put_along_axis(kept, order[:, : layer.n_active], True, axis=1)
         y = y * kept
-    return y, _Step(layer, arrays, chosen, slope, softmax, kept)
+    return y, _Step(layer, arrays, y.shape[1:], chosen, slope, softmax, kept)
 
 
 # --- The linear part of each layer, and its transpose ---

@@ -63,7 +63,7 @@ def test_dense_networks_are_exact(activation, shortcut):
     st.sampled_from(["gelu", "leaky_relu", "softmax", "linear"]),
 )
 def test_convolutions_pooling_and_upsampling_are_exact(maps, sizes, shortcut, name):
-    network = conv_network(maps, sizes, Activations(name, "linear", "tanh"), shortcut)
+    network = conv_network(maps, sizes, Activations(name, "linear", name), shortcut)
     weights = draw_weights(network)
     assert_exact(network.encoder, weights.encoder, rows(network.encoder.n_inputs, 2))
     assert_exact(network.decoder, weights.decoder, rows(network.decoder.n_inputs, 2))
