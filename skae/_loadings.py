@@ -84,8 +84,9 @@ class LoadingsMixin:
         >>> loadings = autoencoder.loadings(X)
         >>> loadings.shape
         (2, 13)
-        >>> data.feature_names[np.abs(loadings[0]).argmax()]
-        'flavanoids'
+        >>> strongest = np.abs(loadings[0]).argsort()[-3:]
+        >>> sorted(data.feature_names[i] for i in strongest)
+        ['flavanoids', 'proanthocyanins', 'total_phenols']
         """
         check_is_fitted(self)
         if part not in _PARTS:

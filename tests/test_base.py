@@ -52,9 +52,9 @@ def test_rows_are_trained_on_row_by_row_in_memory(wine, method, monkeypatch):
     orders = []
 
     class Rows(TrainingRows):
-        def __init__(self, X, *arguments):
+        def __init__(self, X, *arguments, **named):
             orders.append(X.flags.c_contiguous)
-            super().__init__(X, *arguments)
+            super().__init__(X, *arguments, **named)
 
     monkeypatch.setattr("skae._base.TrainingRows", Rows)
     by_column = pd.DataFrame({str(i): column for i, column in enumerate(wine.T)})

@@ -67,7 +67,7 @@ def test_documented_defaults_equal_the_signature(name):
 def test_every_fitted_attribute_is_documented(digits, digit_labels, name):
     model = getattr(skae, name)(2, max_iter=1, random_state=0)
     fits = [
-        vars(model.fit(digits[:n], digit_labels[:n])).copy() for n in (20, len(digits))
+        vars(model.fit(digits[:n], digit_labels[:n])).copy() for n in (40, len(digits))
     ]
     if "ordered" in model.get_params():
         fits.append(vars(model.set_params(ordered=True).fit(digits)))

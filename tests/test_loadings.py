@@ -48,10 +48,10 @@ def test_loadings_of_whitened_codes_have_their_scale():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_loadings_are_mean_derivatives(digits, name):
+def test_loadings_are_mean_derivatives(digits, digit_labels, name):
     X = digits[:20]
     model = getattr(skae, name)(3, random_state=0, activation="tanh", **NETWORK)
-    model.fit(digits[:100])
+    model.fit(digits[:100], digit_labels[:100])
     std = StandardScaler().fit(X).scale_
     backwards = differences(model.inverse_transform, model.transform(X))
     parts = {

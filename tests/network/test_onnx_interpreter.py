@@ -124,7 +124,7 @@ def images():
 def test_fitted_estimators_agree_with_their_methods(images, estimator, dtype):
     # The last ones hold out rows, and few rows make them PCA.
     X = images.astype(dtype)[: 60 if not estimator.early_stopping else 40]
-    model = estimator.set_params(random_state=0).fit(X)
+    model = estimator.set_params(random_state=0).fit(X, np.arange(len(X)) % 2)
     assert model.used_network_ is not estimator.early_stopping
     codes = model.transform(X)
     for part, rows, expected in [
