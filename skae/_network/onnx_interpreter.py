@@ -173,8 +173,9 @@ def _max_pool(graph: Graph, place: str, layer: MaxPool, arrays: Arrays, x: str) 
 def _upsample(graph: Graph, place: str, layer: Upsample, arrays: Arrays, x: str) -> str:
     *sizes, _ = layer.output_shape
     scales = graph.constant(f"{place}_scales", [1.0, 1.0] + [2.0] * len(sizes))
-    # skl2onnx cannot order nodes that leave an input out.
-    region = graph.constant(f"{place}_roi", np.zeros(0))
+    # All of the image: skl2onnx cannot order nodes that leave an input out, and the
+    # reference implementation of ONNX 1.17 fails on an empty one.
+    region = graph.constant(f"{place}_roi", np.repeat([0.0, 1.0], len(sizes) + 2))
     x = graph.add(
         place,
         "Resize",
