@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length
 from skae._fit.rows import HoldoutRequest
 from skae._fit.splits import gap_of_series
 from skae._train.config import Split
+from skae._utils.missing import is_missing_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def group_codes(estimator: str, X: DataRows, groups: Any) -> np.ndarray:
             f"{estimator} got groups of shape {groups.shape} for X of {X.shape[0]} "
             "rows: groups must have one value for each row of X."
         )
-    if any(map(_is_missing, groups.tolist())):
+    if any(map(is_missing_value, groups.tolist())):
         raise ValueError(
             f"{estimator} got groups with missing values. Give each of these rows a "
             "group of its own, or drop them."
@@ -93,15 +94,6 @@ def group_codes(estimator: str, X: DataRows, groups: Any) -> np.ndarray:
             "by groups, set_fit_request(groups=False) keeps them from the fits."
         )
     return codes
-
-
-def _is_missing(group: Any) -> bool:
-    if group is None:
-        return True
-    try:
-        return bool(group != group)  # NaN and NaT
-    except TypeError:  # pandas.NA
-        return True
 
 
 def check_validation_rows(estimator: str, X: DataRows, X_val: DataRows) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skae._fit.targets import Targets
+from skae._utils.missing import is_missing_value
 
 if TYPE_CHECKING:
     from skae._utils.blocks import DataRows
@@ -237,15 +238,8 @@ def _is_missing(values: np.ndarray) -> np.ndarray:
         return missing
     if values.dtype.kind != "O":
         return np.zeros(values.shape, bool)
-    found = np.array([_is_missing_object(value) for value in values.ravel()], bool)
+    found = np.array([is_missing_value(value) for value in values.ravel()], bool)
     return found.reshape(values.shape)
-
-
-def _is_missing_object(value: Any) -> bool:
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA
-        return True
 
 
 def _check_missing(settings: LabelSettings, is_missing: np.ndarray, name: str) -> None:

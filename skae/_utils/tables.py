@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from skae._utils.missing import is_missing_value
 from skae._utils.optional import import_optional
 
 if TYPE_CHECKING:
@@ -111,21 +112,9 @@ def _polars_type(column: Any) -> ColumnType | None:
 
 
 def _is_number(value: Any) -> bool:
-    return is_missing(value) or (
+    return is_missing_value(value) or (
         isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
     )
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a value stands for a missing one: None, NaN, NaT or pandas.NA."""
-    if value is None:
-        return True
-    if isinstance(value, str):
-        return False
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):  # pandas.NA; arrays
-        return type(value).__name__ == "NAType"
 
 
 def numbers_of(table: Table, index: int) -> np.ndarray:
@@ -141,7 +130,6 @@ def numbers_of(table: Table, index: int) -> np.ndarray:
         found: np.ndarray = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return found
     if table.library == "polars":
-        column = column.to_list() if column.dtype.base_type() is list else column
         found = np.array(column.to_list(), dtype=np.float64)
         return found
     return np.asarray(column, dtype=np.float64)
@@ -151,7 +139,7 @@ def values_of(table: Table, index: int) -> list[Any]:
     """Return the values of a column as builtins, with None for missing values."""
     values = table.columns[index]
     values = values.to_list() if hasattr(values, "to_list") else values.tolist()
-    return [None if is_missing(value) else _builtin(value) for value in values]
+    return [None if is_missing_value(value) else _builtin(value) for value in values]
 
 
 def _builtin(value: Any) -> Any:
