@@ -3,9 +3,16 @@ import os
 # Read once, when SciPy is imported: with it scikit-learn checks arrays of other kinds.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
+import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_each_run():
+    """Seed the draws of `random_state=None`, so that a test fails always or never."""
+    np.random.seed(0)
 
 
 @pytest.fixture(scope="session")
