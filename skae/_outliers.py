@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _FLOATS = (np.float64, np.float32)
 
 # The default estimator has one code for so many features.
-_FEATURES_PER_CODE = 4
+_FEATURES_PER_CODE = 2
 
 
 class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstimator):
@@ -63,7 +63,7 @@ class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstima
     estimator : transformer, default=None
         Transformer with `fit`, `transform` and `inverse_transform`; it is cloned. Fewer
         codes than features, or other constraints, must keep it from reconstructing
-        every row. `None` is :class:`DenseAE` with a quarter as many codes as features,
+        every row. `None` is :class:`DenseAE` with half as many codes as features,
         rounded down, at least 1. Put a scaler before the detector rather than into the
         estimator: errors are measured between what the estimator gets and returns, in
         these units. A :class:`~sklearn.frozen.FrozenEstimator` is not fitted again.
