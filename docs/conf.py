@@ -25,6 +25,7 @@ version = release = skae.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
@@ -49,6 +50,14 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "parallel": 2,
 }
+
+# Figures of the guide pages are drawn by the code that the page shows.
+plot_include_source = True
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("png", 150)]
+plot_rcparams = {"figure.constrained_layout.use": True, "font.size": 9}
+plot_apply_rcparams = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skae {release}"
