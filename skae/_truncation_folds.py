@@ -8,7 +8,7 @@ from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
 from skae._truncation_steps import TooManyComponents, fit_ordered
-from skae._utils.progress import logger, progress_shown
+from skae._utils.log import log_shown, logger
 from skae._utils.search_compat import (
     _check_method_params,
     _MultimetricScorer,
@@ -80,7 +80,7 @@ def evaluate_fold(task: FoldTask, train: Any, test: Any) -> list[dict[str, Any]]
 
     The time of the ordered fit is divided equally among the numbers of codes.
     """
-    with progress_shown(task.verbose):
+    with log_shown(task.verbose):
         X, y = _safe_split(task.divided.whole, task.X, task.y, train)
         X_test, y_test = _safe_split(task.divided.whole, task.X, task.y, test, train)
         params = _params_of(task, task.fit_params, train)
