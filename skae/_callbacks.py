@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager, nullcontext
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +12,7 @@ from skae._utils.compat import CallbackSupportMixin
 from skae._utils.display import worker_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from skae._utils.progress import Report
 
@@ -33,7 +34,8 @@ class CallbackMixin(CallbackSupportMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        for name in (*_OF_A_FIT, *([_CALLBACKS] * self.__sklearn_is_fitted__())):
+        is_fitted = any(name.endswith("_") and name[0] != "_" for name in state)
+        for name in (*_OF_A_FIT, _CALLBACKS) if is_fitted else _OF_A_FIT:
             state.pop(name, None)
         return state
 
@@ -108,6 +110,56 @@ class CallbackTasks:
             for name, value in vars(fitted).items()
             if name not in before or value is not before[name]
         }
+
+
+class MetaTask:
+    """A task of a meta-estimator, which may be the fit of another estimator.
+
+    It goes to the workers of parallel fits. Subtasks that are run there are made before.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The meta-estimator.
+    context : CallbackContext or None
+        What scikit-learn knows the task by; `None` without callbacks.
+    """
+
+    def __init__(self, estimator: Any, context: Any) -> None:
+        self._estimator = estimator
+        self._context = context
+
+    @classmethod
+    def of(cls, estimator: Any, n_subtasks: int) -> Self:
+        """Return the fit of a meta-estimator."""
+        context = None
+        if has_callbacks(estimator):
+            context = estimator._init_callback_context(max_subtasks=n_subtasks)
+        return cls(estimator, context)
+
+    def subtask(self, name: str, n_subtasks: int = 0) -> MetaTask:
+        """Return a task within this one."""
+        if self._context is None:
+            return self
+        context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
+        return MetaTask(self._estimator, context)
+
+    @contextmanager
+    def running(self, fitted: Any = None) -> Iterator[None]:
+        """Tell of the task, and pass the callbacks on to the estimator it fits, if any.
+
+        After an error it is left open.
+        """
+        if self._context is None:
+            yield
+            return
+        passed_on: Any = nullcontext()
+        if fitted is not None:
+            passed_on = self._context.propagate_callback_context(fitted)
+        with passed_on:
+            self._context.call_on_fit_task_begin(estimator=self._estimator)
+            yield
+            self._context.call_on_fit_task_end(estimator=self._estimator)
 
 
 def label_of(estimator: Any, X: Any) -> str:
