@@ -115,7 +115,7 @@ class CallbackTasks:
 class MetaTask:
     """A task of a meta-estimator, which may be the fit of another estimator.
 
-    It goes to the workers of parallel fits. Subtasks that are run there are made before.
+    It goes to the workers of parallel fits; those that run there are made beforehand.
 
     Parameters
     ----------
@@ -163,13 +163,17 @@ class MetaTask:
 
 
 def label_of(estimator: Any, X: Any) -> str:
-    """Return what tells a fit from others: changed parameters, rows, and the worker."""
+    """Return what tells a fit from others: its parameters, rows, and the worker.
+
+    Of the parameters, those that are not the defaults, and always n_components.
+    """
     parameters = inspect.signature(type(estimator)).parameters.values()
     values = estimator.get_params(deep=False)
     changed = [
         f"{each.name}={_short(values[each.name])}"
         for each in parameters
-        if each.name != "verbose" and _differs(values[each.name], each.default)
+        if each.name == "n_components"
+        or (each.name != "verbose" and _differs(values[each.name], each.default))
     ]
     label = f"{type(estimator).__name__}({', '.join(changed)})"
     shape = getattr(X, "shape", None)

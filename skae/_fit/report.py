@@ -196,8 +196,8 @@ def outcome(result: FitResult, seconds: float) -> str:
 
 def outcome_of_block(result: FitResult, seconds: float) -> str:
     """Return the closing line of a block's epoch."""
-    n_epochs, loss = len(result.history["loss"]), result.history["loss"][-1]
-    return f"after {n_epochs} epochs of blocks: loss {loss:.4g}; {seconds:.1f} s"
+    loss = result.history["loss"][-1]
+    return f"has trained on a block: loss {loss:.4g}; {seconds:.1f} s"
 
 
 def _warn(message: str) -> None:

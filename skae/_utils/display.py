@@ -11,6 +11,7 @@ import multiprocessing
 import sys
 import threading
 from contextlib import contextmanager
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 _SECONDS_OF_LINE = 0.25
 _SECONDS_OF_LOG = 8.0
 
-# Tasks of which there are several, "epoch 3 of 100", and those that go without saying.
+# Tasks of which there are several, "epoch 3/100", and those that go without saying.
 _NUMBERED = ("fold", "epoch")
-_OUTER = ("fit", "folds")
+_OUTER = ("fit", "folds", "training")
 
 # A terminal or notebook shows one updating line at a time.
 _one_line = threading.Lock()
@@ -47,8 +48,7 @@ class _Task:
         self._n_by_name: dict[str, int] = {}
 
     def __str__(self) -> str:
-        of_all = f" {self.number} of {self.total}" if self.total else ""
-        return self.name + of_all
+        return f"{self.name} {self.number}/{self.total}" if self.total else self.name
 
     def add(self, task: _Task) -> None:
         """Give a subtask its number, and their total if it is known."""
@@ -90,8 +90,13 @@ class Status:
         self.closing: str | None = None
 
     def line(self) -> str:
-        """Return the label, the phase, losses, and times."""
-        return f"{self.label}: {self._phase}{self._values}{self._times()}"
+        """Return the label, the phase, losses, and the time.
+
+        The label gives way to the name of the estimator where the line is too long.
+        """
+        text = f": {self._phase}{self._values}{self._time()}"
+        is_short = len(self.label + text) <= self._sink.width
+        return (self.label if is_short else self.label.partition("(")[0]) + text
 
     def begin(self, name: str, n_subtasks: int | None) -> None:
         """Take note of a task."""
@@ -118,21 +123,22 @@ class Status:
             if self._every_epoch:
                 self._sink.phase(f"{self.label}: {self._phase}{self._values}")
         if task.name != "epoch":
-            self._phase = self._open_phase() or "finishing"
+            self._phase = self._open_phase() or "last steps"
             self._values, self._n_done = "", 0
         return False
 
     def _open_phase(self) -> str:
-        return ", ".join(str(task) for task in self._open if task.name not in _OUTER)
+        inner = [str(task) for task in self._open if task.name not in _OUTER]
+        return ", ".join(inner or [task.name for task in self._open[-1:]])
 
-    def _times(self) -> str:
+    def _time(self) -> str:
+        """Return the time left of the epochs, or that since the fit began."""
         now = perf_counter()
-        seconds = now - self._began
-        times = f", {_duration(seconds)} so far" if seconds >= 1 else ""
         if self._n_done:
             left = (now - self._since) / self._n_done * self._n_left
-            times += f", at most {_duration(left)} left"
-        return times
+            return f", {_duration(left)} left"
+        seconds = now - self._began
+        return f", {_duration(seconds)} so far" if seconds >= 1 else ""
 
 
 def _losses(report: Report) -> str:
@@ -157,6 +163,10 @@ class Sink(Protocol):
     #: Seconds between calls of `update`.
     interval: float
 
+    @property
+    def width(self) -> float:
+        """The number of characters that a line may have."""
+
     def phase(self, line: str) -> None:
         """Show the line as a phase begins."""
 
@@ -174,6 +184,7 @@ class _Log:
     """Lines of the log: one a phase, and one whenever none came for some seconds."""
 
     interval = 1.0
+    width = inf
 
     def __init__(self, has_phases: bool) -> None:
         self._has_phases = has_phases
@@ -205,6 +216,10 @@ class _Terminal:
         self._text = text
         live.start()
 
+    @property
+    def width(self) -> float:
+        return float(self._live.console.width)
+
     def phase(self, line: str) -> None:
         """Nothing: the line is updated soon."""
 
@@ -223,6 +238,7 @@ class _Notebook:
     """An output of a notebook's cell."""
 
     interval = _SECONDS_OF_LINE
+    width = inf
 
     def __init__(self, display: Any) -> None:
         self._handle = display({"text/plain": ""}, raw=True, display_id=True)
