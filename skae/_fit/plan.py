@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._utils.memory import physical_memory
-from skae._utils.progress import SILENT, Progress
+from skae._utils.progress import Progress
 
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
@@ -74,7 +74,7 @@ class FitPlan:
     corruption: Corruption = NO_CORRUPTION
     noise_level: float = 0.0
     variance_target: float | str | None = None
-    progress: Progress = SILENT
+    progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         if (

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Seconds between updates of a line, and after which a line of the log repeats what the
 # fit is doing.
 _SECONDS_OF_LINE = 0.25
-_SECONDS_OF_LOG = 8.0
+_SECONDS_OF_LOG = 6.0
 
 # Tasks of which there are several, "epoch 3/100", and those that go without saying.
 _NUMBERED = ("fold", "epoch")
@@ -84,8 +84,8 @@ class Status:
         self._open: list[_Task] = []
         self._phase = "reading rows"
         self._values = ""
-        # When the fit began, and the epochs of the present training.
-        self._began = self._since = perf_counter()
+        # When the fit began, the present epochs did, and the last of them ended.
+        self._began = self._since = self._last_end = perf_counter()
         self._n_done = self._n_left = 0
         self.closing: str | None = None
 
@@ -119,7 +119,8 @@ class Status:
         task = self._open.pop()
         if task.name == "epoch" and report is not None:
             self._values = _losses(report)
-            self._n_done, self._n_left = task.number, task.total - task.number
+            self._n_left, self._last_end = task.total - task.number, perf_counter()
+            self._n_done = task.number
             if self._every_epoch:
                 self._sink.phase(f"{self.label}: {self._phase}{self._values}")
         if task.name != "epoch":
@@ -129,15 +130,18 @@ class Status:
 
     def _open_phase(self) -> str:
         inner = [str(task) for task in self._open if task.name not in _OUTER]
-        return ", ".join(inner or [task.name for task in self._open[-1:]])
+        if inner or not self._open:
+            return ", ".join(inner)
+        last = self._open[-1].name
+        return last if last == "training" else "decision"
 
     def _time(self) -> str:
         """Return the time left of the epochs, or that since the fit began."""
-        now = perf_counter()
         if self._n_done:
-            left = (now - self._since) / self._n_done * self._n_left
-            return f", {_duration(left)} left"
-        seconds = now - self._began
+            one_epoch = (self._last_end - self._since) / self._n_done
+            left = one_epoch * self._n_left - (perf_counter() - self._last_end)
+            return f", {_duration(max(left, 0))} left"
+        seconds = perf_counter() - self._began
         return f", {_duration(seconds)} so far" if seconds >= 1 else ""
 
 

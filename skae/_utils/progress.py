@@ -87,6 +87,3 @@ class Progress:
         yield
         while self._n_open > n_before:
             self.end()
-
-
-SILENT = Progress()
