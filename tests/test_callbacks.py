@@ -261,6 +261,7 @@ def test_callback_stops_training(rows, early_stopping):
 
 
 @needs_callbacks
+@pytest.mark.filterwarnings("ignore:.*keeps its network")
 def test_stopping_keeps_the_best_epoch(rows):
     """A rate so high that the first epochs are the best."""
     judge = Judge()
@@ -285,7 +286,12 @@ def test_each_fold_and_the_final_training_are_stopped(rows):
 @needs_callbacks
 def test_a_final_training_that_alone_is_stopped_is_told(digits):
     def is_second_of_final_training(context):
-        return context.parent.task_name == "final training" and context.task_id == 2
+        parent = context.parent
+        return (
+            parent is not None
+            and parent.task_name == "final training"
+            and context.task_id == 2
+        )
 
     recorder = Recorder(is_second_of_final_training)
     model = DenseAE(4, max_iter=30, random_state=0).set_callbacks(recorder)

@@ -1,7 +1,9 @@
 """`verbose` shows one line a fit, in the place that fits: terminal, notebook or log."""
 
+import io
 import logging
 import sys
+from contextlib import redirect_stdout
 from types import SimpleNamespace
 
 import pytest
@@ -126,11 +128,16 @@ def test_a_failed_fit_has_no_closing_line(caplog):
 # --- A terminal ---
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
 @pytest.fixture
-def terminal(monkeypatch, capsys):
-    """Make the output a terminal."""
+def terminal(monkeypatch):
+    """Return a terminal, to which the output is to be redirected."""
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    return Terminal()
 
 
 @pytest.fixture
@@ -143,66 +150,69 @@ def bare_log(monkeypatch):
     return logger
 
 
-def test_terminal_shows_a_line_that_is_updated(terminal, bare_log, capsys):
-    with shown() as status:
+def shown_on(terminal, **settings):
+    """Show a status that is closed at once."""
+    with redirect_stdout(terminal), shown(**settings) as status:
+        status.closing = "is done"
+
+
+@pytest.mark.usefixtures("bare_log")
+def test_terminal_shows_a_line_that_is_updated(terminal, capsys):
+    with redirect_stdout(terminal), shown() as status:
         fit_of_two_folds(Progress([status]))
         status.closing = "is done"
-    captured = capsys.readouterr()
-    assert "AE() is done" in captured.out
-    assert captured.err == ""
+    assert "AE() is done" in terminal.getvalue()
+    assert capsys.readouterr().err == ""
 
 
-@pytest.mark.usefixtures("terminal", "bare_log")
+@pytest.mark.usefixtures("bare_log")
 @pytest.mark.parametrize("settings", [{"verbose": 2}, {"alone": False}])
-def test_the_log_is_read_where_a_line_would_be_in_the_way(settings, capsys):
-    with shown(**settings) as status:
-        status.closing = "is done"
-    captured = capsys.readouterr()
-    assert captured.err.splitlines() == ["AE(): reading rows", "AE() is done"]
-    assert captured.out == ""
-
-
-@pytest.mark.usefixtures("terminal")
-def test_users_who_read_the_log_get_lines_of_it(bare_log, capsys):
-    bare_log.addHandler(logging.StreamHandler(sys.stdout))
-    bare_log.setLevel(logging.INFO)
-    with shown() as status:
-        status.closing = "is done"
-    assert capsys.readouterr().out.splitlines() == [
+def test_the_log_has_lines_where_one_line_would_be_in_the_way(
+    terminal, settings, capsys
+):
+    shown_on(terminal, **settings)
+    assert capsys.readouterr().err.splitlines() == [
         "AE(): reading rows",
         "AE() is done",
     ]
+    assert terminal.getvalue() == ""
 
 
-@pytest.mark.usefixtures("terminal", "bare_log")
-def test_fits_inside_a_fit_write_to_the_log(capsys):
-    with shown() as outer, shown() as inner:
-        inner.closing, outer.closing = "is in", "is out"
-    captured = capsys.readouterr()
-    assert captured.out.count("is out") >= 1
-    assert "is in" in captured.out + captured.err
-    with shown() as again:  # the terminal is free again
-        again.closing = "is done"
-    assert "is done" in capsys.readouterr().out
+def test_users_who_read_the_log_get_lines_of_it(terminal, bare_log, caplog):
+    bare_log.addHandler(caplog.handler)
+    bare_log.setLevel(logging.INFO)
+    shown_on(terminal)
+    assert caplog.messages == ["AE(): reading rows", "AE() is done"]
+    assert terminal.getvalue() == ""
 
 
-@pytest.mark.usefixtures("terminal", "bare_log")
-def test_without_rich_there_are_lines_of_the_log(monkeypatch, capsys):
+@pytest.mark.usefixtures("bare_log")
+def test_fits_inside_a_fit_write_to_the_log(terminal, capsys):
+    with redirect_stdout(terminal), shown() as outer:
+        with shown() as inner:
+            inner.closing = "is in"
+        outer.closing = "is out"
+    assert "AE() is out" in terminal.getvalue()
+    assert "AE() is in" in terminal.getvalue() + capsys.readouterr().err
+    shown_on(terminal)  # the terminal is free again
+    assert "AE() is done" in terminal.getvalue()
+
+
+@pytest.mark.usefixtures("bare_log")
+def test_without_rich_there_are_lines_of_the_log(terminal, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    with shown() as status:
-        status.closing = "is done"
+    shown_on(terminal)
     assert capsys.readouterr().err.splitlines() == [
         "AE(): reading rows",
         "AE() is done",
     ]
 
 
-@pytest.mark.usefixtures("terminal", "bare_log")
-def test_worker_processes_write_to_the_log(monkeypatch, capsys):
+@pytest.mark.usefixtures("bare_log")
+def test_worker_processes_write_to_the_log(terminal, monkeypatch, capsys):
     process = SimpleNamespace(name="LokyProcess-1")
     monkeypatch.setattr(display.multiprocessing, "current_process", lambda: process)
-    with shown() as status:
-        status.closing = "is done"
+    shown_on(terminal)
     assert "AE() is done" in capsys.readouterr().err
     assert display.worker_name() == "LokyProcess-1"
 
