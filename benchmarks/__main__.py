@@ -21,6 +21,7 @@ from benchmarks import (
     loadings,
     memory,
     outliers,
+    progress,
     promise,
     quality,
     quality_time,
@@ -66,6 +67,7 @@ SECTIONS = {
     "loadings": loadings,
     "checks": checks,
     "states": states,
+    "progress": progress,
 }
 
 
