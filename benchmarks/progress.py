@@ -70,7 +70,7 @@ def watched(estimator, watcher):
 
 
 def measure_cost(contender, name, n_fits, max_iter):
-    """Return the time of a fit, and the ratio with a watcher; in a process of its own."""
+    """Return the time of a fit, and that with a watcher relative to it."""
     from sklearn.base import clone
 
     from skae import DenseAE
