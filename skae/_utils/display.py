@@ -281,7 +281,7 @@ def status_shown(
     if not verbose:
         yield None
         return
-    is_line = alone and verbose == 1 and not is_read() and _is_main_process()
+    is_line = alone and verbose == 1 and not is_read() and not worker_name()
     if not (is_line and _one_line.acquire(blocking=False)):
         log = _Log(has_phases or verbose > 1)
         with log_shown(), _updated(log, label, verbose > 1) as status:
@@ -320,15 +320,11 @@ def _updated(sink: Sink, label: str, every_epoch: bool) -> Iterator[Status]:
             sink.stop()
 
 
-def _is_main_process() -> bool:
-    return multiprocessing.current_process().name == "MainProcess"
-
-
 def worker_name() -> str:
-    """Return the name of a worker of a search, or "" outside of workers."""
-    thread = threading.current_thread()
-    if not _is_main_process():
-        return multiprocessing.current_process().name
+    """Return the name of a worker, a process or a thread, or "" outside of workers."""
+    process, thread = multiprocessing.current_process(), threading.current_thread()
+    if process.name != "MainProcess":
+        return process.name
     return "" if thread is threading.main_thread() else thread.name
 
 
