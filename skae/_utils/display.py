@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Seconds between updates of a line, and after which a line of the log repeats what the
 # fit is doing.
-_SECONDS_OF_LINE = 0.25
+_SECONDS_OF_LINE = 0.5
 _SECONDS_OF_LOG = 6.0
 
 # Tasks of which there are several, "epoch 3/100", and those that go without saying.
