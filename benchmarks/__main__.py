@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     checks,
+    compared,
     denoising,
     dimension,
     epochs,
@@ -62,6 +63,7 @@ SECTIONS = {
     "dimension": dimension,
     "outliers": outliers,
     "tables": tables,
+    "compared": compared,
     "checks": checks,
     "states": states,
 }
