@@ -17,6 +17,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier, LocalOutlierFactor
+from threadpoolctl import threadpool_limits
 
 from benchmarks.datasets import ALL
 from benchmarks.outliers import split_rows
@@ -90,10 +91,13 @@ def measure_reducer(model, X, X_test, y, y_test):
 
 
 def measure_tsne(seed, X, X_test, y, y_test):
-    """Embed all rows together, as t-SNE has no `transform`."""
-    codes, seconds = timed(
-        TSNE(random_state=seed).fit_transform, np.concatenate([X, X_test])
-    )
+    """Embed all rows together, as t-SNE has no `transform`; in one thread.
+
+    On a busy machine its threads wait for each other far longer than they compute.
+    """
+    tsne, rows = TSNE(random_state=seed), np.concatenate([X, X_test])
+    with threadpool_limits(1):
+        codes, seconds = timed(tsne.fit_transform, rows)
     neighbours = KNeighborsClassifier().fit(codes[: len(X)], y)
     return np.nan, neighbours.score(codes[len(X) :], y_test), seconds, np.nan
 
