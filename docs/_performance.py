@@ -26,6 +26,7 @@ SECTIONS = (
     "tall",
     "scaling",
     "search",
+    "compared",
 )
 
 # Colours that colour-blind readers can tell apart (Okabe & Ito, 2008), and markers.
