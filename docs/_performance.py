@@ -13,6 +13,9 @@ RECORD = HERE / "performance.json"
 FOLDER = HERE / "generated" / "performance"
 
 SECTIONS = (
+    "quality",
+    "family",
+    "dimension",
     "fits",
     "quality_time",
     "epochs",
