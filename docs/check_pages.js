@@ -16,9 +16,11 @@ async () => {
       const edges = around.getBoundingClientRect();
       if (overflow === "auto" || overflow === "scroll") return null;
       if (around === document.body) break;
-      if (overflow !== "visible" && right > edges.right + 1) return around.className;
+      if (overflow !== "visible" && right > edges.right + 1) {
+        return `${around.tagName.toLowerCase()}.${around.className}`;
+      }
     }
-    return left < -1 || right > window_width + 1 ? "window" : null;
+    return left < -1 || right > window_width + 1 ? "the window" : null;
   };
 
   // Pictures below the window may be loaded late.
