@@ -1,5 +1,6 @@
 // Returns the faults of the layout of the page that is open: see check_pages.py.
 async () => {
+  const WIDE = 1000;
   const faults = [];
   const window_width = document.documentElement.clientWidth;
   const name = (element) =>
@@ -8,13 +9,15 @@ async () => {
     element.checkVisibility() && element.getBoundingClientRect().width > 1;
 
   // What cuts an element off: its right edge is beyond that of an ancestor that hides
-  // what overflows, or of the window. Readers can reach it if an ancestor scrolls.
+  // what overflows, or of the window. In a narrow window, readers can reach it if an
+  // ancestor scrolls; in a wide one they should not have to.
   const cut_by = (element) => {
     const { left, right } = element.getBoundingClientRect();
     for (let around = element.parentElement; around; around = around.parentElement) {
       const overflow = getComputedStyle(around).overflowX;
       const edges = around.getBoundingClientRect();
-      if (overflow === "auto" || overflow === "scroll") return null;
+      const scrolls = overflow === "auto" || overflow === "scroll";
+      if (scrolls && window_width < WIDE) return null;
       if (around === document.body) break;
       if (overflow !== "visible" && right > edges.right + 1) {
         return `${around.tagName.toLowerCase()}.${around.className}`;
