@@ -1,7 +1,8 @@
 // Returns the faults of the layout of the page that is open: see check_pages.py.
 async () => {
   const WIDE = 1000;
-  const TEXTS = "h1, h2, h3, h4, h5, h6, th, td, p, dt, .page-toc a";
+  const HEADINGS_AND_CELLS = "h1, h2, h3, h4, h5, h6, th, td";
+  const TEXTS = `${HEADINGS_AND_CELLS}, p, dt, .page-toc a`;
   const faults = [];
   const window_width = document.documentElement.clientWidth;
   const name = (element) =>
@@ -14,11 +15,13 @@ async () => {
   // What holds the whole page, such as an article that scrolls within the window.
   const holds_page = (element) => element.contains(document.querySelector("h1"));
 
-  // What cuts an element off: its right edge is beyond that of an ancestor that hides
-  // what overflows, or of the window. In a narrow window, readers may scroll a table, but
+  // What cuts an element off: the right edge of its contents is beyond that of an ancestor
+  // that hides what overflows, or of the window. In a narrow window, readers may scroll a table, but
   // not the whole page; in a wide one they should not have to scroll.
   const cut_by = (element) => {
-    const { left, right } = element.getBoundingClientRect();
+    const contents = document.createRange();
+    contents.selectNodeContents(element);
+    const { left, right } = contents.getBoundingClientRect();
     for (let around = element.parentElement; around; around = around.parentElement) {
       const overflow = getComputedStyle(around).overflowX;
       const edges = around.getBoundingClientRect();
@@ -50,7 +53,10 @@ async () => {
     if (!is_shown(element)) continue;
     const culprit = cut_by(element);
     if (culprit) faults.push(`${name(element)} is cut off by ${culprit}`);
-    else if (element.scrollWidth > element.clientWidth + 1) {
+    else if (
+      element.matches(HEADINGS_AND_CELLS) &&
+      element.scrollWidth > element.clientWidth + 1
+    ) {
       faults.push(`${name(element)} is wider than its place`);
     }
   }
