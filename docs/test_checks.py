@@ -61,7 +61,11 @@ def test_a_sound_page_has_no_faults(layout_faults):
             f'<div style="overflow: auto"><table><td>{"wide " * 300}</table></div>',
             "1280 px, dark: td",
         ),
-        (f"<h2>{'Abcdefghij' * 20}</h2>", "is wider than its place"),
+        (f"<h2>{'Abcdefghij' * 20}</h2>", "is cut off by the window"),
+        (
+            '<table style="table-layout: fixed; width: 100px"><td>Abcdefghijklmnopq',
+            "is wider than its place",
+        ),
         (
             '<div style="overflow: auto"><h1>a</h1><p style="width: 500px">wide</div>',
             "390 px, light: the page is 500 px wide",
