@@ -19,6 +19,7 @@ from benchmarks import (
     fit_memory,
     fits,
     limit,
+    loadings,
     memory,
     outliers,
     promise,
@@ -64,6 +65,7 @@ SECTIONS = {
     "outliers": outliers,
     "tables": tables,
     "compared": compared,
+    "loadings": loadings,
     "checks": checks,
     "states": states,
 }

@@ -165,7 +165,9 @@ def shown(
 
 def list_table(title: str, columns: list[str], rows: list[list[str]]) -> str:
     lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
-    for row in [columns, *rows]:
+    # Heads may be broken after an underscore (at a space without width).
+    heads = [column.replace("_", "_\u200b") for column in columns]
+    for row in [heads, *rows]:
         for i, cell in enumerate(row):
             # A bare dash would begin a list; there is no accuracy without classes.
             text = r"\-" if cell in ("-", "+nan") else cell

@@ -58,16 +58,22 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 def fitted(cache: Path) -> skae.DenseAE:
     """Return the estimator of the figure, fitted anew if the code has changed."""
-    saved = cache / f"moving_figure_{_digest_of_code()}.pickle"
-    if saved.is_file():
-        return pickle.loads(saved.read_bytes())
+    if saved(cache).is_file():
+        digest, estimator = pickle.loads(saved(cache).read_bytes())
+        if digest == _digest_of_code():
+            return estimator
     # Small hidden layers make a small page; a sigmoid is one line of JavaScript.
     estimator = skae.DenseAE(
         2, hidden_layer_sizes=(64, 64), activation="silu", random_state=0
     ).fit(digits()[0])
     cache.mkdir(parents=True, exist_ok=True)
-    saved.write_bytes(pickle.dumps(estimator))
+    saved(cache).write_bytes(pickle.dumps((_digest_of_code(), estimator)))
     return estimator
+
+
+def saved(cache: Path) -> Path:
+    """Return the file with the estimator and the digest of the code that fitted it."""
+    return cache / "moving_figure.pickle"
 
 
 def _digest_of_code() -> str:

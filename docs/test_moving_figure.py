@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import moving_figure
@@ -46,8 +47,8 @@ def page(browser: Browser, site: Path) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def estimator(site: Path) -> DenseAE:
     """Return the estimator whose arrays the build has put into the page."""
-    (saved,) = (site / ".doctrees").glob("moving_figure_*.pickle")
-    return moving_figure.fitted(saved.parent)
+    _, fitted = pickle.loads(moving_figure.saved(site / ".doctrees").read_bytes())
+    return fitted
 
 
 def decoded(page: Page) -> tuple[np.ndarray, np.ndarray]:
