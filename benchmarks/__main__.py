@@ -18,6 +18,7 @@ from benchmarks import (
     fit_memory,
     fits,
     limit,
+    loadings,
     memory,
     outliers,
     promise,
@@ -62,6 +63,7 @@ SECTIONS = {
     "dimension": dimension,
     "outliers": outliers,
     "tables": tables,
+    "loadings": loadings,
     "checks": checks,
     "states": states,
 }

@@ -13,6 +13,9 @@ RECORD = HERE / "performance.json"
 FOLDER = HERE / "generated" / "performance"
 
 SECTIONS = (
+    "quality",
+    "family",
+    "dimension",
     "fits",
     "quality_time",
     "epochs",
@@ -78,7 +81,9 @@ def as_rst(section: dict[str, Any]) -> str:
 
 def list_table(title: str, columns: list[str], rows: list[list[str]]) -> str:
     lines = [f".. list-table:: {title}", "   :header-rows: 1", ""]
-    for row in [columns, *rows]:
+    # Heads may be broken after an underscore (at a space without width).
+    heads = [column.replace("_", "_\u200b") for column in columns]
+    for row in [heads, *rows]:
         for i, cell in enumerate(row):
             text = r"\-" if cell == "-" else cell  # a bare dash would begin a list
             lines.append(f"   {' *'[i == 0]} - {text}".rstrip())
