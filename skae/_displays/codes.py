@@ -1,0 +1,410 @@
+"""Codes of rows, in scatter plots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from skae._displays.models import fitted_model
+from skae._displays.style import (
+    COLOURS,
+    LINE_STYLES,
+    MARKERS,
+    SEQUENTIAL,
+    axes_or_new,
+    code_names,
+    grid_of_axes,
+    legend_outside,
+    set_labels,
+    small_font,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# More codes make pictures too small to see anything.
+_MAX_CODES = 8
+
+# Whole numbers with at most so many values are taken for classes.
+_MAX_CLASSES = 20
+
+# More classes than this are named in the picture only, and not in a legend.
+_MAX_IN_LEGEND = 40
+
+# Points beyond this number are drawn as pixels, in files of vectors, too.
+_MANY_POINTS = 2000
+
+
+class CodesDisplay:
+    """Scatter plot of codes, by class or by value.
+
+    Create it with :meth:`from_estimator`. The constructor takes the arrays that are
+    drawn. Of three codes or more, each pair has axes of its own.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_samples, n_codes)
+        Codes to draw: from one to eight.
+
+    target : array-like of shape (n_samples,), default=None
+        Class or value of each row. Strings, booleans, and whole numbers with at most 20
+        different values are classes: they have a colour and a marker each, and their
+        names stand at their medians. Other numbers are values, and have a colour bar;
+        rows without one (NaN) are grey.
+
+    code_names : sequence of str, default=None
+        Names of the codes. `None` is "code 1", "code 2" and so on.
+
+    target_name : str, default=None
+        Title of the legend or of the colour bar.
+
+    estimator_name : str, default=None
+        Name of the estimator, for the title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        The first axes.
+
+    axes_ : ndarray of matplotlib Axes
+        All axes: of shape (1, 1) for two codes or one, and otherwise of shape
+        (n_codes - 1, n_codes - 1), of which those above the diagonal are empty.
+
+    figure_ : matplotlib Figure
+        Figure of the axes.
+
+    See Also
+    --------
+    ManifoldDisplay : What the codes stand for, all over the plane.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skae import CodesDisplay, DenseAE
+    >>> X, y = load_digits(return_X_y=True)
+    >>> autoencoder = DenseAE(2, max_iter=5, random_state=0).fit(X)
+    >>> display = CodesDisplay.from_estimator(autoencoder, X, y, target_name="digit")
+    >>> display.ax_.get_xlabel()
+    'code 1'
+    """
+
+    def __init__(
+        self,
+        *,
+        codes: Any,
+        target: Any = None,
+        code_names: Sequence[str] | None = None,
+        target_name: str | None = None,
+        estimator_name: str | None = None,
+    ) -> None:
+        self.codes = codes
+        self.target = target
+        self.code_names = code_names
+        self.target_name = target_name
+        self.estimator_name = estimator_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        components: Sequence[int] | None = None,
+        target_name: str | None = None,
+        ax: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the codes of the rows of `X`.
+
+        Parameters
+        ----------
+        estimator : transformer or Pipeline
+            Fitted autoencoder, PCA or other transformer, or a pipeline or search with
+            one; what follows the autoencoder is left out.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, as `estimator` takes them.
+        y : array-like of shape (n_samples,), default=None
+            Class or value of each row.
+        components : sequence of int, default=None
+            Indices of the codes to draw, from 0. `None` draws the first two.
+        target_name : str, default=None
+            Title of the legend or of the colour bar. `None` is the name of `y`, if it
+            is a series that has one.
+        ax : matplotlib Axes, default=None
+            Axes to draw on, divided if there are three codes or more. `None` makes a
+            new figure.
+        name : str, default=None
+            Name in the title. `None` is that of the class.
+        **kwargs : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        display : CodesDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If `X` or `y` has the wrong shape, or there is no such code.
+        """
+        model = fitted_model(estimator, cls.__name__)
+        codes = model.codes(X)
+        if y is not None:
+            check_consistent_length(codes, y)
+            target_name = target_name or getattr(y, "name", None)
+        indices = _check_components(components, codes.shape[1], cls.__name__)
+        display = cls(
+            codes=codes[:, indices],
+            target=y,
+            code_names=code_names(indices),
+            target_name=target_name,
+            estimator_name=name or model.name,
+        )
+        return display.plot(ax, **kwargs)
+
+    def plot(self, ax: Any = None, *, cmap: Any = None, **kwargs: Any) -> Self:
+        """Draw the codes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on, divided if there are three codes or more. `None` makes a
+            new figure.
+        cmap : str or Colormap, default=None
+            Colours of values; `None` is "viridis". Of classes, `None` is a palette of
+            seven colours for the colour-blind.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.scatter`, such as `s` and `alpha`.
+
+        Returns
+        -------
+        display : CodesDisplay
+            The display.
+        """
+        owner, codes = type(self).__name__, np.asarray(self.codes)
+        n_codes = codes.shape[1]
+        if n_codes > _MAX_CODES:
+            raise ValueError(
+                f"{owner} draws at most {_MAX_CODES} codes, got {n_codes}. Choose some "
+                "with `components`."
+            )
+        groups = _Groups.of(self.target, len(codes), cmap)
+        style = {**_size_of_points(len(codes)), **kwargs}
+        if n_codes <= 2:
+            self.figure_, self.ax_ = axes_or_new(owner, ax)
+            self.axes_ = np.array([[self.ax_]])
+        else:
+            n = n_codes - 1
+            self.figure_, self.axes_ = grid_of_axes(
+                owner, ax, (n, n), sharex="col", sharey="row"
+            )
+            self.ax_ = self.axes_[0, 0]
+        names = self.code_names or code_names(range(n_codes))
+        if n_codes == 1:
+            self._draw_one(groups, codes[:, 0], names[0], style)
+        else:
+            self._draw_pairs(groups, codes, names, style)
+        if n_codes <= 2 and self.estimator_name:
+            set_labels(self.ax_, f"Codes of {self.estimator_name}")
+        elif ax is None and self.estimator_name:
+            self.figure_.suptitle(f"Codes of {self.estimator_name}")
+        return self
+
+    def _draw_one(
+        self, groups: _Groups, codes: np.ndarray, name: str, style: dict[str, Any]
+    ) -> None:
+        """Draw one code: its distribution, by class if there are any, or by value."""
+        ax = self.ax_
+        if groups.values is not None:
+            ax.scatter(codes, groups.values, color=COLOURS[0], **style)
+            set_labels(ax, "", name, self.target_name or "value")
+            return
+        bins = np.histogram_bin_edges(codes, 30)
+        for i, (members, _) in enumerate(groups.members):
+            ax.hist(
+                codes[members],
+                bins,
+                histtype="step" if len(groups.members) > 1 else "stepfilled",
+                color=COLOURS[i % len(COLOURS)],
+                linestyle=LINE_STYLES[i % len(LINE_STYLES)],
+                linewidth=1.3,
+            )
+        set_labels(ax, "", name, "rows")
+        if len(groups.members) > 1:
+            self._add_legend(ax, groups, ax.patches)
+
+    def _draw_pairs(
+        self,
+        groups: _Groups,
+        codes: np.ndarray,
+        names: Sequence[str],
+        style: dict[str, Any],
+    ) -> None:
+        last = len(self.axes_) - 1
+        for (row, column), ax in np.ndenumerate(self.axes_):
+            if column > row:
+                ax.set_axis_off()
+                continue
+            points = groups.draw(ax, codes[:, column], codes[:, row + 1], style)
+            if last == 0:
+                groups.name_medians(ax, codes)
+            set_labels(
+                ax,
+                xlabel=names[column] if row == last else "",
+                ylabel=names[row + 1] if column == 0 else "",
+            )
+        if groups.values is not None:
+            name = self.target_name or "value"
+            bar = self.figure_.colorbar(points[0], ax=list(self.axes_.flat), label=name)
+            bar.ax.tick_params(labelsize=small_font(self.ax_))
+            bar.solids.set(alpha=1)
+        elif 1 < len(groups.members) <= _MAX_IN_LEGEND:
+            self._add_legend(self.axes_[0, -1], groups, points)
+
+    def _add_legend(self, ax: Any, groups: _Groups, handles: Sequence[Any]) -> None:
+        names = [name for _, name in groups.members]
+        if len(self.axes_) == 1:
+            legend = legend_outside(ax, handles, names, self.target_name)
+        else:  # there is room above the diagonal
+            legend = ax.legend(
+                handles,
+                names,
+                loc="upper right",
+                ncols=-(-len(names) // 10),
+                title=self.target_name,
+                fontsize=small_font(self.ax_),
+                title_fontsize=small_font(self.ax_),
+                frameon=False,
+            )
+        for handle in legend.legend_handles:
+            handle.set_alpha(1)
+
+
+class _Groups:
+    """Rows by class, or all of them with their values.
+
+    Attributes
+    ----------
+    members : list of (ndarray of bool, str)
+        The rows of each class, and its name; a single class without targets.
+    values : ndarray of float or None
+        Value of each row, if they have values rather than classes.
+    """
+
+    def __init__(
+        self, members: list[tuple[np.ndarray, str]], values: Any, cmap: Any
+    ) -> None:
+        self.members = members
+        self.values = values
+        self.cmap = cmap
+
+    @classmethod
+    def of(cls, target: Any, n_rows: int, cmap: Any) -> Self:
+        if target is None:
+            return cls([(np.full(n_rows, True), "")], None, cmap)
+        target = np.asarray(target)
+        if target.shape != (n_rows,):
+            raise ValueError(
+                f"target must have one class or value for each of the {n_rows} rows, "
+                f"got the shape {target.shape}."
+            )
+        if _are_values(target):
+            return cls([(np.full(n_rows, True), "")], target.astype(float), cmap)
+        texts = target.astype(str) if target.dtype.kind == "O" else target
+        members = [(texts == label, _short(label)) for label in np.unique(texts)]
+        return cls(members, None, cmap)
+
+    def draw(
+        self, ax: Any, x: np.ndarray, y: np.ndarray, style: dict[str, Any]
+    ) -> list[Any]:
+        """Scatter the rows, and return the collection of each class."""
+        if self.values is None:
+            return [
+                ax.scatter(
+                    x[rows],
+                    y[rows],
+                    **{"color": self._colour(i), "marker": self._marker(i), **style},
+                )
+                for i, (rows, _) in enumerate(self.members)
+            ]
+        known = np.isfinite(self.values)
+        if not known.all():
+            ax.scatter(x[~known], y[~known], **{"color": "0.8", **style})
+        style = {"cmap": self.cmap or SEQUENTIAL, **style}
+        return [ax.scatter(x[known], y[known], c=self.values[known], **style)]
+
+    def _colour(self, i: int) -> Any:
+        if self.cmap is None:
+            return COLOURS[i % len(COLOURS)]
+        from matplotlib import colormaps
+
+        cmap = colormaps[self.cmap] if isinstance(self.cmap, str) else self.cmap
+        return cmap(i / max(1, len(self.members) - 1))
+
+    def _marker(self, i: int) -> str:
+        return MARKERS[i % len(MARKERS)] if len(self.members) > 1 else "o"
+
+    def name_medians(self, ax: Any, codes: np.ndarray) -> None:
+        """Write the name of each class at the median of its codes."""
+        from matplotlib.patheffects import withStroke
+
+        if self.values is not None or len(self.members) < 2:
+            return
+        for rows, name in self.members:
+            ax.annotate(
+                name,
+                np.median(codes[rows], axis=0),
+                ha="center",
+                va="center",
+                fontsize=small_font(ax),
+                fontweight="bold",
+                path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            )
+
+
+def _are_values(target: np.ndarray) -> bool:
+    """Tell whether targets are numbers to be shown by a colour bar."""
+    if target.dtype.kind not in "iuf":
+        return False
+    different = np.unique(target[np.isfinite(target)])
+    whole = bool((different == np.round(different)).all())
+    return not (whole and len(different) <= _MAX_CLASSES and np.isfinite(target).all())
+
+
+def _short(label: Any) -> str:
+    """Return the name of a class, cut if it is long."""
+    if isinstance(label, np.floating) and label == round(float(label)):
+        label = int(label)
+    text = str(label)
+    return text if len(text) <= 18 else text[:17] + "…"
+
+
+def _size_of_points(n_points: int) -> dict[str, Any]:
+    """Return smaller and more transparent points for more rows."""
+    return {
+        "s": float(np.clip(6000 / n_points, 2, 22)),
+        "alpha": float(np.clip(1.2 * n_points**-0.15, 0.15, 0.8)),
+        "linewidths": 0,
+        "rasterized": n_points > _MANY_POINTS,
+    }
+
+
+def _check_components(
+    components: Sequence[int] | None, n_codes: int, owner: str
+) -> list[int]:
+    if components is None:
+        return list(range(min(2, n_codes)))
+    indices = [int(index) for index in np.ravel(components)]
+    if not indices or min(indices) < 0 or max(indices) >= n_codes:
+        raise ValueError(
+            f"components of {owner} must be indices from 0 to {n_codes - 1}, got "
+            f"{components!r}."
+        )
+    return indices
