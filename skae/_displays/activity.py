@@ -10,22 +10,22 @@ from skae._displays.models import fitted_model
 from skae._displays.style import (
     COLOURS,
     axes_or_new,
+    legend_inside,
     set_labels,
-    small_font,
     whole_numbers,
 )
 
 # The attributes that may be drawn, the first that an estimator has, with their labels.
 _ATTRIBUTES = {
-    "kl_divergence_": "divergence from the prior (nats)",
-    "active_share_": "share of rows in which it is active",
+    "kl_divergence_": "divergence from\nthe prior (nats)",
+    "active_share_": "share of rows in\nwhich it is active",
     "held_out_variance_ratio_": "added share of the variance\n(held-out rows)",
     "explained_variance_ratio_": "explained share of the variance",
 }
 
 
 class CodeActivityDisplay:
-    """What each code contributes: information, activity, or explained variance.
+    r"""What each code contributes: information, activity, or explained variance.
 
     Create it with :meth:`from_estimator`. The constructor takes the arrays that are
     drawn.
@@ -67,7 +67,7 @@ class CodeActivityDisplay:
     >>> sparse = SparseAE(16, max_iter=5, random_state=0).fit(X)
     >>> display = CodeActivityDisplay.from_estimator(sparse)
     >>> display.value_name
-    'share of rows in which it is active'
+    'share of rows in\\nwhich it is active'
     """
 
     def __init__(
@@ -163,9 +163,7 @@ class CodeActivityDisplay:
         ax.axhline(0, color="0.2", linewidth=0.8)
         whole_numbers(ax.xaxis)
         title = f"Codes of {self.estimator_name}" if self.estimator_name else ""
-        set_labels(ax, title, "code, by its value" if sort else "code", self.value_name)
-        if sort:
-            ax.set_xlabel("rank of the code", fontsize=ax.xaxis.label.get_size())
+        set_labels(ax, title, "rank of the code" if sort else "code", self.value_name)
         return self
 
     def _open_inactive(self, is_active: np.ndarray) -> None:
@@ -176,6 +174,4 @@ class CodeActivityDisplay:
             bar.set(facecolor="white", edgecolor="0.3", hatch="//")
         if idle:
             idle[0].set_label(f"not in use: {len(idle)} of {len(is_active)}")
-            self.ax_.legend(
-                handles=idle[:1], fontsize=small_font(self.ax_), frameon=False
-            )
+            legend_inside(self.ax_, idle[:1])

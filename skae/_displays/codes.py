@@ -17,7 +17,9 @@ from skae._displays.style import (
     code_names,
     grid_of_axes,
     legend_outside,
+    set_bar_label,
     set_labels,
+    short_name,
     small_font,
 )
 
@@ -32,6 +34,9 @@ _MAX_CLASSES = 20
 
 # More classes than this are named in the picture only, and not in a legend.
 _MAX_IN_LEGEND = 40
+
+# Names with more letters than this stand in the legend only.
+_LONG_NAME = 12
 
 # Points beyond this number are drawn as pixels, in files of vectors, too.
 _MANY_POINTS = 2000
@@ -50,8 +55,8 @@ class CodesDisplay:
 
     target : array-like of shape (n_samples,), default=None
         Class or value of each row. Strings, booleans, and whole numbers with at most 20
-        different values are classes: they have a colour and a marker each, and their
-        names stand at their medians. Other numbers are values, and have a colour bar;
+        different values are classes: they have a colour and a marker each, and short
+        names stand at their medians, too. Other numbers are values, and have a colour bar;
         rows without one (NaN) are grey.
 
     code_names : sequence of str, default=None
@@ -74,6 +79,10 @@ class CodesDisplay:
 
     figure_ : matplotlib Figure
         Figure of the axes.
+
+    legend_ : matplotlib Legend or None
+        Names of the classes. `None` without classes, with more than 40, or where there
+        is no room for it.
 
     See Also
     --------
@@ -196,7 +205,7 @@ class CodesDisplay:
                 "with `components`."
             )
         groups = _Groups.of(self.target, len(codes), cmap)
-        style = {**_size_of_points(len(codes)), **kwargs}
+        self.legend_ = None
         if n_codes <= 2:
             self.figure_, self.ax_ = axes_or_new(owner, ax)
             self.axes_ = np.array([[self.ax_]])
@@ -207,14 +216,18 @@ class CodesDisplay:
             )
             self.ax_ = self.axes_[0, 0]
         names = self.code_names or code_names(range(n_codes))
+        style = {**_style_of_points(self.ax_, len(codes)), **kwargs}
         if n_codes == 1:
             self._draw_one(groups, codes[:, 0], names[0], style)
         else:
             self._draw_pairs(groups, codes, names, style)
-        if n_codes <= 2 and self.estimator_name:
-            set_labels(self.ax_, f"Codes of {self.estimator_name}")
-        elif ax is None and self.estimator_name:
-            self.figure_.suptitle(f"Codes of {self.estimator_name}")
+        title = f"Codes of {self.estimator_name}" if self.estimator_name else ""
+        if self.legend_ is None and groups.need_legend:
+            title += f"\n({len(groups.members)} classes; no room for their names)"
+        if n_codes <= 2:
+            set_labels(self.ax_, title)
+        elif ax is None and title:
+            self.figure_.suptitle(title)
         return self
 
     def _draw_one(
@@ -261,9 +274,8 @@ class CodesDisplay:
                 ylabel=names[row + 1] if column == 0 else "",
             )
         if groups.values is not None:
-            name = self.target_name or "value"
-            bar = self.figure_.colorbar(points[0], ax=list(self.axes_.flat), label=name)
-            bar.ax.tick_params(labelsize=small_font(self.ax_))
+            bar = self.figure_.colorbar(points[0], ax=list(self.axes_.flat))
+            set_bar_label(bar, self.ax_, self.target_name or "value")
             bar.solids.set(alpha=1)
         elif 1 < len(groups.members) <= _MAX_IN_LEGEND:
             self._add_legend(self.axes_[0, -1], groups, points)
@@ -273,18 +285,28 @@ class CodesDisplay:
         if len(self.axes_) == 1:
             legend = legend_outside(ax, handles, names, self.target_name)
         else:  # there is room above the diagonal
+            size = small_font(self.ax_)
+            height = ax.get_window_extent().height * 72 / ax.figure.dpi
+            n_lines = int(height * (len(self.axes_) - 1) / (1.6 * size))
             legend = ax.legend(
                 handles,
                 names,
                 loc="upper right",
-                ncols=-(-len(names) // 10),
+                ncols=-(-len(names) // max(1, n_lines - 1)),
                 title=self.target_name,
-                fontsize=small_font(self.ax_),
-                title_fontsize=small_font(self.ax_),
+                fontsize=size,
+                title_fontsize=size,
+                labelspacing=0.2,
+                columnspacing=0.8,
+                handletextpad=0.2,
                 frameon=False,
             )
-        for handle in legend.legend_handles:
+            legend.set_in_layout(False)
+        self.legend_ = legend
+        for handle in legend.legend_handles if legend is not None else ():
             handle.set_alpha(1)
+            if hasattr(handle, "set_sizes"):
+                handle.set_sizes([18])
 
 
 class _Groups:
@@ -321,6 +343,12 @@ class _Groups:
         members = [(texts == label, _short(label)) for label in np.unique(texts)]
         return cls(members, None, cmap)
 
+    @property
+    def need_legend(self) -> bool:
+        """Whether the names are too long to stand in the picture."""
+        longest = max(len(name) for _, name in self.members)
+        return len(self.members) > 1 and longest > _LONG_NAME
+
     def draw(
         self, ax: Any, x: np.ndarray, y: np.ndarray, style: dict[str, Any]
     ) -> list[Any]:
@@ -355,7 +383,7 @@ class _Groups:
         """Write the name of each class at the median of its codes."""
         from matplotlib.patheffects import withStroke
 
-        if self.values is not None or len(self.members) < 2:
+        if len(self.members) < 2 or self.need_legend:
             return
         for rows, name in self.members:
             ax.annotate(
@@ -382,15 +410,16 @@ def _short(label: Any) -> str:
     """Return the name of a class, cut if it is long."""
     if isinstance(label, np.floating) and label == round(float(label)):
         label = int(label)
-    text = str(label)
-    return text if len(text) <= 18 else text[:17] + "…"
+    return short_name(label)
 
 
-def _size_of_points(n_points: int) -> dict[str, Any]:
-    """Return smaller and more transparent points for more rows."""
+def _style_of_points(ax: Any, n_points: int) -> dict[str, Any]:
+    """Return smaller and more transparent points for more rows and smaller axes."""
+    box = ax.get_window_extent()
+    area = box.width * box.height * (72 / ax.figure.dpi) ** 2
     return {
-        "s": float(np.clip(6000 / n_points, 2, 22)),
-        "alpha": float(np.clip(1.2 * n_points**-0.15, 0.15, 0.8)),
+        "s": float(np.clip(0.15 * area / n_points, 2, 25)),
+        "alpha": float(np.clip(1.5 * n_points**-0.12, 0.2, 0.85)),
         "linewidths": 0,
         "rasterized": n_points > _MANY_POINTS,
     }

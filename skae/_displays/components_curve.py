@@ -12,8 +12,8 @@ from skae._displays.style import (
     NETWORK,
     PCA,
     axes_or_new,
+    legend_inside,
     set_labels,
-    small_font,
     whole_numbers,
 )
 
@@ -24,7 +24,7 @@ _ERROR = "mean squared error"
 
 # Fields of a comparison, and labels, by what is drawn.
 _OF_COMPARISON = {
-    "error": ("errors", f"{_ERROR} (held-out rows)"),
+    "error": ("errors", f"{_ERROR}\n(held-out rows)"),
     "explained": ("explained", "explained share of the variance"),
     "score": ("scores", "score on the codes"),
 }
@@ -170,7 +170,7 @@ class ComponentsCurveDisplay:
             values=curve,
             pca_values=found.model.pca_reconstruction_curve_,
             chosen=n_chosen if n_chosen < len(curve) else None,
-            value_name=f"{_ERROR} ({rows} rows)",
+            value_name=f"{_ERROR}\n({rows} rows)",
             estimator_name=name or found.name,
         )
         return display.plot(ax, **kwargs)
@@ -267,7 +267,7 @@ class ComponentsCurveDisplay:
             )
         _set_numbers(ax, numbers[order])
         set_labels(ax, "", "number of codes", self.value_name)
-        ax.legend(fontsize=small_font(ax), frameon=False)
+        legend_inside(ax)
         return self
 
     def _open_markers(self, numbers: np.ndarray) -> None:

@@ -11,7 +11,10 @@ from skae._displays.style import (
     COLOURS,
     SIGNED,
     axes_or_new,
+    longest_name,
+    set_bar_label,
     set_labels,
+    short_name,
     small_font,
     symmetric_limit,
 )
@@ -19,7 +22,7 @@ from skae._displays.tiles import RowShape, resolved_image_shape
 
 _UNITS = {
     "data": "value minus reconstruction",
-    "held_out": "value minus reconstruction,\nin multiples of its usual size",
+    "held_out": "error, in multiples\nof the usual one",
 }
 
 
@@ -212,7 +215,6 @@ class FeatureErrorsDisplay:
         if names is None:
             names = [f"feature {i}" for i in range(len(errors))]
         ax, places = self.ax_, np.arange(len(order))
-        # Too high and too low differ in colour and in hatching.
         style = {
             "color": [COLOURS[1] if errors[i] > 0 else COLOURS[5] for i in order],
             "edgecolor": "0.2",
@@ -223,9 +225,11 @@ class FeatureErrorsDisplay:
         ax.axvline(0, color="0.2", linewidth=0.8)
         ax.set_ylim(len(order) - 0.4, -0.6)
         height = ax.get_window_extent().height / ax.figure.dpi * 72
-        size = float(np.clip(height / (1.3 * len(order)), 5, small_font(ax)))
+        size = float(np.clip(height / (1.8 * len(order)), 4, small_font(ax)))
         set_labels(ax)
-        ax.set_yticks(places, [str(names[i]) for i in order], fontsize=size)
+        longest = longest_name(ax)
+        shown = [short_name(names[i], longest) for i in order]
+        ax.set_yticks(places, shown, fontsize=size)
 
     def _draw_image(
         self, errors: np.ndarray, shape: RowShape, kwargs: dict[str, Any]
@@ -235,5 +239,4 @@ class FeatureErrorsDisplay:
         image = self.ax_.imshow(shape.images(errors[None])[0], **style)
         self.ax_.set(xticks=[], yticks=[])
         bar = self.figure_.colorbar(image, ax=self.ax_)
-        bar.set_label(self.error_name, fontsize=small_font(self.ax_))
-        bar.ax.tick_params(labelsize=small_font(self.ax_))
+        set_bar_label(bar, self.ax_, self.error_name)

@@ -16,8 +16,8 @@ from skae._displays.style import (
     COLOURS,
     PCA,
     axes_or_new,
+    legend_inside,
     set_labels,
-    small_font,
     whole_numbers,
 )
 
@@ -200,7 +200,7 @@ class TrainingHistoryDisplay:
             ax.set_yscale("log")
         whole_numbers(ax.xaxis)
         set_labels(ax, self._title(), "epoch", self.loss_name)
-        ax.legend(fontsize=small_font(ax), frameon=False)
+        legend_inside(ax)
         return self
 
     def _draw_errors(self, ax: Any, last_epoch: int) -> None:

@@ -12,7 +12,10 @@ from skae._displays.style import (
     SIGNED,
     axes_or_new,
     code_names,
+    longest_name,
+    set_bar_label,
     set_labels,
+    short_name,
     small_font,
     symmetric_limit,
 )
@@ -200,8 +203,7 @@ class LoadingsDisplay:
         else:
             self._draw_map(loadings, limits, cmap, kwargs)
         bar = self.figure_.colorbar(self.image_, ax=self.ax_, aspect=25)
-        bar.set_label(self.value_name, fontsize=small_font(self.ax_))
-        bar.ax.tick_params(labelsize=small_font(self.ax_))
+        set_bar_label(bar, self.ax_, self.value_name)
         name = self.estimator_name
         set_labels(self.ax_, f"Loadings of {name}" if name else "")
         return self
@@ -219,7 +221,7 @@ class LoadingsDisplay:
         self.image_ = ax.imshow(loadings.T, **style)
         set_labels(ax)
         if n_codes <= 12:
-            is_wide = ax.get_window_extent().width / ax.figure.dpi > 0.55 * n_codes
+            is_wide = self._width() > 36 * n_codes
             names = code_names(range(n_codes))
             shown = names if is_wide else [name[5:] for name in names]
             ax.set_xticks(np.arange(n_codes), shown)
@@ -237,14 +239,24 @@ class LoadingsDisplay:
             return
         height = ax.get_window_extent().height / ax.figure.dpi * 72
         size = float(np.clip(height / (1.25 * n_features), 4, small_font(ax)))
-        ax.set_yticks(np.arange(n_features), [str(n) for n in names], fontsize=size)
+        shown = [short_name(name, longest_name(ax)) for name in names]
+        ax.set_yticks(np.arange(n_features), shown, fontsize=size)
+
+    def _width(self) -> float:
+        """Return about the width, in points, that names and colour bar will leave."""
+        box, names = self.ax_.get_window_extent(), self.feature_names
+        width: float = box.width * 72 / self.ax_.figure.dpi - 70
+        if names is None or len(names) > _MAX_NAMES:
+            return width
+        shown = min(longest_name(self.ax_), max(len(str(name)) for name in names))
+        return width - 0.55 * small_font(self.ax_) * shown
 
     def _write_numbers(self, loadings: np.ndarray) -> None:
         ax = self.ax_
         box = ax.get_window_extent()
         points = 72 / ax.figure.dpi
         high = box.height * points / loadings.shape[1]
-        wide = box.width * points / loadings.shape[0]
+        wide = self._width() / loadings.shape[0]
         size = min(0.75 * high, wide / 4.5, small_font(ax))
         if size < _SMALLEST_NUMBER:
             return
@@ -287,6 +299,7 @@ class LoadingsDisplay:
                 color="black",
                 bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.8},
             )
+        ax.spines[:].set_visible(False)
         set_labels(ax, xlabel="a tile for each code")
 
 

@@ -17,10 +17,10 @@ from skae._displays.style import (
 from skae._displays.tiles import (
     RowShape,
     draw_tiles,
-    limits_of,
     resolved_image_shape,
     set_tile_ticks,
     tile_height,
+    tile_limits,
 )
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class ManifoldDisplay:
         n = len(self.x_codes)
         self.figure_, self.ax_ = axes_or_new(owner, ax)
         ax, step = self.ax_, tile_height(shape)
-        draw_tiles(ax, rows, shape, n, limits_of(rows), cmap)
+        draw_tiles(ax, rows, shape, n, tile_limits(rows, shape), cmap)
         n_lines = len(rows) // n
         ax.set(xlim=(0, n), ylim=(n_lines * step, 0), aspect="equal")
         names = self.code_names or ["code 1", "code 2"]

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from skae._displays.models import last_step
-from skae._displays.style import COLOURS, axes_or_new, set_labels, small_font
+from skae._displays.style import COLOURS, axes_or_new, legend_inside, set_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +191,7 @@ class OutlierScoresDisplay:
         title = f"Errors by {self.estimator_name}" if self.estimator_name else ""
         set_labels(ax, title, self.error_name, "rows")
         if ax.get_legend_handles_labels()[1]:
-            ax.legend(fontsize=small_font(ax), frameon=False)
+            legend_inside(ax)
         return self
 
     def _edges(self, errors: np.ndarray, bins: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from skae._displays.style import (
     axes_or_new,
     grid_of_axes,
     set_labels,
+    short_name,
     small_font,
     symmetric_limit,
 )
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
 _MAX_POINTS = 30
 _MAX_NAMES = 15
 
-_DIFFERENCE = "original minus reconstructed"
-
 
 class ReconstructionDisplay:
-    """Rows, their reconstructions and the difference.
+    """Rows, their reconstructions, and the difference: original minus reconstruction.
 
     Create it with :meth:`from_estimator`. The constructor takes the arrays that are
     drawn. Images are drawn as images, one column for each. Signals and other rows have
@@ -208,7 +207,7 @@ class ReconstructionDisplay:
         title: str,
     ) -> None:
         n, height = len(rows), tile_height(shape)
-        figsize = (1.15 * n + 1.8, 3.45 * height + 0.6)
+        figsize = (1.15 * n + 2.4, 3.1 * height + 0.5)
         self.figure_, self.ax_ = axes_or_new(type(self).__name__, ax, figsize)
         ax = self.ax_
         limits = limits_of(rows, again)
@@ -228,18 +227,21 @@ class ReconstructionDisplay:
         set_tile_ticks(
             ax.yaxis, ["original", "reconstructed", "difference"], height, size=size
         )
-        bars = [(errors, _DIFFERENCE)]
+        # As axes within the axes, the bars keep to the rows that they belong to.
+        bars = [(errors, 0.02, 0.29)]
         if not shape.is_coloured:
-            bars = [(image, "value"), *bars]
-        for artist, label in bars:
-            bar = self.figure_.colorbar(artist, ax=ax, aspect=25, pad=0.02)
-            bar.set_label(label, fontsize=size - 1)
+            bars.append((image, 0.36, 0.62))
+        for artist, bottom, share in bars:
+            place = ax.inset_axes((1 + 0.1 / n, bottom, 0.15 / n, share))
+            bar = self.figure_.colorbar(artist, cax=place)
             bar.ax.tick_params(labelsize=size - 1)
+            bar.ax.locator_params(axis="y", nbins=4)
 
     def _draw_lines(
         self, ax: Any, rows: np.ndarray, again: np.ndarray, is_signal: bool
     ) -> None:
         n, n_features = rows.shape
+        # No legend: it would hide lines in small axes.
         self.figure_, self.axes_ = grid_of_axes(
             type(self).__name__, ax, (2, n), sharex=True, sharey="row"
         )
@@ -248,27 +250,25 @@ class ReconstructionDisplay:
         as_line = is_signal or n_features > _MAX_POINTS
         for i, (upper, lower) in enumerate(self.axes_.T):
             if as_line:
-                upper.plot(x, rows[i], color="0.3", lw=1.2, label="original")
+                upper.plot(x, rows[i], color="0.3", lw=1.2)
                 upper.plot(x, again[i], "--", color=COLOURS[1], lw=1.2)
                 lower.plot(x, rows[i] - again[i], color=COLOURS[0], lw=1)
             else:
-                upper.plot(x, rows[i], "o", color="0.3", ms=4, label="original")
+                upper.plot(x, rows[i], "o", color="0.3", ms=4)
                 upper.plot(x, again[i], "x", color=COLOURS[1], ms=5)
                 lower.bar(x, rows[i] - again[i], color=COLOURS[0])
-            upper.lines[1].set_label("reconstructed")
             lower.axhline(0, color="0.4", lw=0.6)
             set_labels(upper, f"row {i + 1}" if n > 1 else "")
             set_labels(lower, xlabel="sample" if is_signal else "feature")
             if not is_signal:
                 self._name_features(lower, n_features)
-        set_labels(self.axes_[0, 0], ylabel="value")
-        set_labels(self.axes_[1, 0], ylabel="original minus\nreconstructed")
-        self.axes_[0, -1].legend(
-            fontsize=small_font(self.ax_), frameon=True, framealpha=0.7
-        )
+        marks = "dashed" if as_line else "crosses"
+        set_labels(self.axes_[0, 0], ylabel=f"value ({marks}:\nreconstructed)")
+        set_labels(self.axes_[1, 0], ylabel="difference")
 
     def _name_features(self, ax: Any, n_features: int) -> None:
         names: Sequence[str] | None = self.feature_names
         if names is not None and n_features <= _MAX_NAMES:
-            ax.set_xticks(np.arange(n_features), names, rotation=90)
+            shown = [short_name(name, 14) for name in names]
+            ax.set_xticks(np.arange(n_features), shown, rotation=90)
             ax.set_xlabel("")

@@ -11,9 +11,9 @@ from skae._displays.style import axes_or_new, set_labels
 from skae._displays.tiles import (
     RowShape,
     draw_tiles,
-    limits_of,
     n_tile_columns,
     tile_height,
+    tile_limits,
 )
 
 
@@ -148,10 +148,11 @@ class SamplesDisplay:
         shape = RowShape((rows.shape[1],)) if shape is None else shape
         n_columns = n_columns or n_tile_columns(len(rows))
         self.figure_, self.ax_ = axes_or_new(owner, ax)
-        draw_tiles(self.ax_, rows, shape, n_columns, limits_of(rows), cmap)
+        draw_tiles(self.ax_, rows, shape, n_columns, tile_limits(rows, shape), cmap)
         height = -(-len(rows) // n_columns) * tile_height(shape)
         self.ax_.set(xlim=(0, n_columns), ylim=(height, 0), aspect="equal")
         self.ax_.set(xticks=[], yticks=[])
+        self.ax_.spines[:].set_visible(False)
         name = self.estimator_name
         set_labels(self.ax_, f"Samples of {name}" if name else "")
         return self

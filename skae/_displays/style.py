@@ -25,9 +25,13 @@ NETWORK = {"color": COLOURS[0], "linestyle": "-", "marker": "o"}
 PCA = {"color": "0.35", "linestyle": "--", "marker": "s"}
 
 # In axes narrower than this, in inches, text is smaller.
-_NARROW = 4.0
+_NARROW, _VERY_NARROW = 4.0, 1.2
 
-_MIN_FONT = 5.0
+# Titles that would be smaller than this, in points, are broken into two lines.
+_MIN_FONT, _SMALL_TITLE = 5.0, 8.0
+
+# Widest legend beside axes, as a share of their width without it.
+_MAX_LEGEND_SHARE = 0.8
 
 
 def pyplot(owner: str) -> Any:
@@ -71,28 +75,44 @@ def font_size(ax: Any, text: str = "", size: float = 11.0) -> float:
     width = ax.get_window_extent().width / ax.figure.dpi
     longest = max(map(len, text.split("\n"))) or 1
     # A letter is about half as wide as high, and titles may be wider than axes.
-    fitting = 72 * 1.2 * width / (0.52 * longest)
+    fitting = 72 * 1.1 * width / (0.55 * longest)
     return float(np.clip(fitting, _MIN_FONT, size if width > _NARROW else size - 2))
 
 
 def small_font(ax: Any) -> float:
     """Return the size of the text inside or beside the axes, in points."""
     width = ax.get_window_extent().width / ax.figure.dpi
-    return 9.0 if width > _NARROW else 7.0
+    if width > _NARROW:
+        return 9.0
+    return 7.0 if width > _VERY_NARROW else 5.5
 
 
 def set_labels(ax: Any, title: str = "", xlabel: str = "", ylabel: str = "") -> None:
     """Set labels, in smaller letters if the axes are small."""
     size = font_size(ax, size=10.0)
     if title:
+        if font_size(ax, title) < _SMALL_TITLE:
+            title = title.replace(" by ", "\nby ")
         ax.set_title(title, fontsize=font_size(ax, title))
     if xlabel:
         ax.set_xlabel(xlabel, fontsize=size)
     if ylabel:
-        height = ax.get_window_extent().height / ax.figure.dpi
-        fitting = 72 * 1.2 * height / (0.52 * max(map(len, ylabel.split("\n"))))
-        ax.set_ylabel(ylabel, fontsize=float(np.clip(fitting, _MIN_FONT, size)))
+        ax.set_ylabel(ylabel, fontsize=min(size, _upright_size(ax, ylabel)))
     ax.tick_params(labelsize=small_font(ax))
+
+
+def set_bar_label(bar: Any, ax: Any, label: str) -> None:
+    """Label the colour bar of axes."""
+    size = small_font(ax)
+    bar.set_label(label, fontsize=min(size, _upright_size(ax, label)))
+    bar.ax.tick_params(labelsize=size)
+
+
+def _upright_size(ax: Any, label: str) -> float:
+    """Return a size, in points, at which a label fits beside the axes."""
+    height = ax.get_window_extent().height / ax.figure.dpi
+    # Labels and titles below and above take some of the height.
+    return max(_MIN_FONT, 72 * height / (0.6 * max(map(len, label.split("\n")))))
 
 
 def whole_numbers(axis: Any) -> None:
@@ -102,20 +122,52 @@ def whole_numbers(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
 
 
+def legend_inside(ax: Any, handles: Sequence[Any] | None = None) -> Any:
+    """Put a legend where the fewest points are, and let these shine through."""
+    given = {} if handles is None else {"handles": handles}
+    return ax.legend(
+        **given,
+        fontsize=small_font(ax),
+        framealpha=0.75,
+        edgecolor="none",
+        labelspacing=0.3,
+    )
+
+
+def short_name(name: Any, longest: int = 18) -> str:
+    """Return a name as text, cut if it is long."""
+    text = str(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def longest_name(ax: Any) -> int:
+    """Return the number of letters that leave most of the width to the axes."""
+    box = ax.get_window_extent()
+    width = box.width * 72 / ax.figure.dpi
+    return max(8, int(0.35 * width / (0.55 * small_font(ax))))
+
+
 def legend_outside(
     ax: Any, handles: Sequence[Any], labels: Sequence[str], title: str | None = None
 ) -> Any:
-    """Put a legend to the right of the axes, in columns if it is long."""
-    height = ax.get_window_extent().height / ax.figure.dpi * 72
-    size = small_font(ax)
-    rows = max(1, int(height / (1.45 * size)) - (title is not None))
+    """Put a legend to the right of the axes, in columns if it is long.
+
+    Return `None` where it would leave too little room for the axes.
+    """
+    box, size = ax.get_window_extent(), small_font(ax)
+    points = 72 / ax.figure.dpi
+    rows = max(1, int(box.height * points / (1.45 * size)) - (title is not None))
+    n_columns = -(-len(labels) // rows)
+    width = n_columns * size * (0.55 * max(map(len, labels)) + 2.5)
+    if width > _MAX_LEGEND_SHARE * box.width * points:
+        return None
     return ax.legend(
         handles,
         labels,
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         borderaxespad=0.0,
-        ncols=-(-len(labels) // rows),
+        ncols=n_columns,
         fontsize=size,
         title=title,
         title_fontsize=size,

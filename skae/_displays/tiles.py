@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # Share of a tile that is left empty around it.
 _MARGIN = 0.06
 
+# Share of the pixels of decoded images that may be darker than black.
+_EXTREME = 0.005
+
 
 @dataclass(frozen=True)
 class RowShape:
@@ -166,6 +169,16 @@ def limits_of(*arrays: np.ndarray) -> tuple[float, float]:
     low = float(min(values.min() for values in arrays))
     high = float(max(values.max() for values in arrays))
     return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def tile_limits(rows: np.ndarray, shape: RowShape) -> tuple[float, float]:
+    """Return limits for rows that were not given, but decoded.
+
+    The few extreme pixels of decoded images would take the contrast from all others.
+    """
+    if not shape.is_image:
+        return limits_of(rows)
+    return limits_of(np.quantile(rows, [_EXTREME, 1 - _EXTREME]))
 
 
 def set_tile_ticks(
