@@ -32,6 +32,7 @@ from skae._fit.report import log_outcome
 from skae._fit.result import FitResult
 from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
 from skae._holdout import holdout_request
+from skae._html import FittedFactsMixin
 from skae._loadings import LoadingsMixin
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
@@ -76,6 +77,7 @@ class BaseAutoencoder(
     ExportMixin,
     LoadingsMixin,
     ScoreMixin,
+    FittedFactsMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,

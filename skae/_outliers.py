@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 
 from skae._dense import DenseAE
 from skae._holdout import group_codes
+from skae._html import DocumentationLinkMixin
 from skae._outlier_export import OutlierExportMixin
 from skae._reconstruction_errors import (
     ADVICE,
@@ -44,7 +45,9 @@ _FLOATS = (np.float64, np.float32)
 _FEATURES_PER_CODE = 2
 
 
-class ReconstructionOutlierDetector(OutlierExportMixin, OutlierMixin, BaseEstimator):
+class ReconstructionOutlierDetector(
+    OutlierExportMixin, DocumentationLinkMixin, OutlierMixin, BaseEstimator
+):
     """Outlier detector by the error of the reconstruction.
 
     A transformer that has `inverse_transform` reconstructs each row from fewer numbers.

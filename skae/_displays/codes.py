@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
+from skae._displays.groups import Groups
 from skae._displays.models import fitted_model
 from skae._displays.style import (
     COLOURS,
     LINE_STYLES,
-    MARKERS,
-    SEQUENTIAL,
     axes_or_new,
     code_names,
     grid_of_axes,
     legend_outside,
     set_bar_label,
     set_labels,
-    short_name,
     small_font,
 )
 
@@ -29,14 +27,8 @@ if TYPE_CHECKING:
 # More codes make pictures too small to see anything.
 _MAX_CODES = 8
 
-# Whole numbers with at most so many values are taken for classes.
-_MAX_CLASSES = 20
-
 # More classes than this are named in the picture only, and not in a legend.
 _MAX_IN_LEGEND = 40
-
-# Names with more letters than this stand in the legend only.
-_LONG_NAME = 12
 
 # Points beyond this number are drawn as pixels, in files of vectors, too.
 _MANY_POINTS = 2000
@@ -56,8 +48,8 @@ class CodesDisplay:
     target : array-like of shape (n_samples,), default=None
         Class or value of each row. Strings, booleans, and whole numbers with at most 20
         different values are classes: they have a colour and a marker each, and short
-        names stand at their medians, too. Other numbers are values, and have a colour bar;
-        rows without one (NaN) are grey.
+        names stand at their medians, too. Other numbers are values, and have a colour
+        bar; rows without one (NaN) are grey.
 
     code_names : sequence of str, default=None
         Names of the codes. `None` is "code 1", "code 2" and so on.
@@ -204,7 +196,7 @@ class CodesDisplay:
                 f"{owner} draws at most {_MAX_CODES} codes, got {n_codes}. Choose some "
                 "with `components`."
             )
-        groups = _Groups.of(self.target, len(codes), cmap)
+        groups = Groups.of(self.target, len(codes), cmap)
         self.legend_ = None
         if n_codes <= 2:
             self.figure_, self.ax_ = axes_or_new(owner, ax)
@@ -231,7 +223,7 @@ class CodesDisplay:
         return self
 
     def _draw_one(
-        self, groups: _Groups, codes: np.ndarray, name: str, style: dict[str, Any]
+        self, groups: Groups, codes: np.ndarray, name: str, style: dict[str, Any]
     ) -> None:
         """Draw one code: its distribution, by class if there are any, or by value."""
         ax = self.ax_
@@ -255,7 +247,7 @@ class CodesDisplay:
 
     def _draw_pairs(
         self,
-        groups: _Groups,
+        groups: Groups,
         codes: np.ndarray,
         names: Sequence[str],
         style: dict[str, Any],
@@ -280,7 +272,7 @@ class CodesDisplay:
         elif 1 < len(groups.members) <= _MAX_IN_LEGEND:
             self._add_legend(self.axes_[0, -1], groups, points)
 
-    def _add_legend(self, ax: Any, groups: _Groups, handles: Sequence[Any]) -> None:
+    def _add_legend(self, ax: Any, groups: Groups, handles: Sequence[Any]) -> None:
         names = [name for _, name in groups.members]
         if len(self.axes_) == 1:
             legend = legend_outside(ax, handles, names, self.target_name)
@@ -307,110 +299,6 @@ class CodesDisplay:
             handle.set_alpha(1)
             if hasattr(handle, "set_sizes"):
                 handle.set_sizes([18])
-
-
-class _Groups:
-    """Rows by class, or all of them with their values.
-
-    Attributes
-    ----------
-    members : list of (ndarray of bool, str)
-        The rows of each class, and its name; a single class without targets.
-    values : ndarray of float or None
-        Value of each row, if they have values rather than classes.
-    """
-
-    def __init__(
-        self, members: list[tuple[np.ndarray, str]], values: Any, cmap: Any
-    ) -> None:
-        self.members = members
-        self.values = values
-        self.cmap = cmap
-
-    @classmethod
-    def of(cls, target: Any, n_rows: int, cmap: Any) -> Self:
-        if target is None:
-            return cls([(np.full(n_rows, True), "")], None, cmap)
-        target = np.asarray(target)
-        if target.shape != (n_rows,):
-            raise ValueError(
-                f"target must have one class or value for each of the {n_rows} rows, "
-                f"got the shape {target.shape}."
-            )
-        if _are_values(target):
-            return cls([(np.full(n_rows, True), "")], target.astype(float), cmap)
-        texts = target.astype(str) if target.dtype.kind == "O" else target
-        members = [(texts == label, _short(label)) for label in np.unique(texts)]
-        return cls(members, None, cmap)
-
-    @property
-    def need_legend(self) -> bool:
-        """Whether the names are too long to stand in the picture."""
-        longest = max(len(name) for _, name in self.members)
-        return len(self.members) > 1 and longest > _LONG_NAME
-
-    def draw(
-        self, ax: Any, x: np.ndarray, y: np.ndarray, style: dict[str, Any]
-    ) -> list[Any]:
-        """Scatter the rows, and return the collection of each class."""
-        if self.values is None:
-            return [
-                ax.scatter(
-                    x[rows],
-                    y[rows],
-                    **{"color": self._colour(i), "marker": self._marker(i), **style},
-                )
-                for i, (rows, _) in enumerate(self.members)
-            ]
-        known = np.isfinite(self.values)
-        if not known.all():
-            ax.scatter(x[~known], y[~known], **{"color": "0.8", **style})
-        style = {"cmap": self.cmap or SEQUENTIAL, **style}
-        return [ax.scatter(x[known], y[known], c=self.values[known], **style)]
-
-    def _colour(self, i: int) -> Any:
-        if self.cmap is None:
-            return COLOURS[i % len(COLOURS)]
-        from matplotlib import colormaps
-
-        cmap = colormaps[self.cmap] if isinstance(self.cmap, str) else self.cmap
-        return cmap(i / max(1, len(self.members) - 1))
-
-    def _marker(self, i: int) -> str:
-        return MARKERS[i % len(MARKERS)] if len(self.members) > 1 else "o"
-
-    def name_medians(self, ax: Any, codes: np.ndarray) -> None:
-        """Write the name of each class at the median of its codes."""
-        from matplotlib.patheffects import withStroke
-
-        if len(self.members) < 2 or self.need_legend:
-            return
-        for rows, name in self.members:
-            ax.annotate(
-                name,
-                np.median(codes[rows], axis=0),
-                ha="center",
-                va="center",
-                fontsize=small_font(ax),
-                fontweight="bold",
-                path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            )
-
-
-def _are_values(target: np.ndarray) -> bool:
-    """Tell whether targets are numbers to be shown by a colour bar."""
-    if target.dtype.kind not in "iuf":
-        return False
-    different = np.unique(target[np.isfinite(target)])
-    whole = bool((different == np.round(different)).all())
-    return not (whole and len(different) <= _MAX_CLASSES and np.isfinite(target).all())
-
-
-def _short(label: Any) -> str:
-    """Return the name of a class, cut if it is long."""
-    if isinstance(label, np.floating) and label == round(float(label)):
-        label = int(label)
-    return short_name(label)
 
 
 def _style_of_points(ax: Any, n_points: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from skae._displays.style import (
     COLOURS,
     SIGNED,
     axes_or_new,
+    is_narrow,
     longest_name,
     set_bar_label,
     set_labels,
@@ -19,6 +20,9 @@ from skae._displays.style import (
     symmetric_limit,
 )
 from skae._displays.tiles import RowShape, resolved_image_shape
+
+# At most so many bars, each with so much room, in points.
+_MAX_BARS, _ROOM_OF_BAR = 15, 12.0
 
 _UNITS = {
     "data": "value minus reconstruction",
@@ -169,15 +173,18 @@ class FeatureErrorsDisplay:
         )
         return display.plot(ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, max_features: int = 15, **kwargs: Any) -> Self:
+    def plot(
+        self, ax: Any = None, *, max_features: int | None = None, **kwargs: Any
+    ) -> Self:
         """Draw the errors.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. `None` makes a new figure.
-        max_features : int, default=15
-            Number of bars: the features with the largest errors.
+        max_features : int, default=None
+            Number of bars: the features with the largest errors. `None` draws as many
+            as there is room for, but at most 15.
         **kwargs : dict
             Passed to the function of matplotlib that draws the errors: `barh`, `plot`
             for a signal, or `imshow` for an image.
@@ -190,10 +197,11 @@ class FeatureErrorsDisplay:
         errors = np.asarray(self.errors, dtype=float)
         shape = RowShape.of(self.image_shape, len(errors), type(self).__name__)
         self.figure_, self.ax_ = axes_or_new(type(self).__name__, ax)
-        title = f"Errors of one row by {self.estimator_name or 'feature'}"
+        title = "Errors of one row"
+        if self.estimator_name and not is_narrow(self.ax_):
+            title += f" by {self.estimator_name}"
         if shape is None:
-            self._draw_bars(errors, max_features, kwargs)
-            shown = min(max_features, len(errors))
+            shown = self._draw_bars(errors, max_features, kwargs)
             if shown < len(errors):
                 title += f"\n(the {shown} largest of {len(errors)} features)"
             set_labels(self.ax_, title, self.error_name)
@@ -208,13 +216,18 @@ class FeatureErrorsDisplay:
         return self
 
     def _draw_bars(
-        self, errors: np.ndarray, max_features: int, kwargs: dict[str, Any]
-    ) -> None:
+        self, errors: np.ndarray, max_features: int | None, kwargs: dict[str, Any]
+    ) -> int:
+        """Draw bars of the largest errors, and return how many."""
+        ax = self.ax_
+        height = ax.get_window_extent().height / ax.figure.dpi * 72
+        if max_features is None:
+            max_features = int(np.clip(height / _ROOM_OF_BAR, 3, _MAX_BARS))
         order = np.argsort(-np.abs(errors), kind="stable")[:max_features]
         names = self.feature_names
         if names is None:
             names = [f"feature {i}" for i in range(len(errors))]
-        ax, places = self.ax_, np.arange(len(order))
+        places = np.arange(len(order))
         style = {
             "color": [COLOURS[1] if errors[i] > 0 else COLOURS[5] for i in order],
             "edgecolor": "0.2",
@@ -224,12 +237,12 @@ class FeatureErrorsDisplay:
         ax.barh(places, errors[order], **style)
         ax.axvline(0, color="0.2", linewidth=0.8)
         ax.set_ylim(len(order) - 0.4, -0.6)
-        height = ax.get_window_extent().height / ax.figure.dpi * 72
         size = float(np.clip(height / (1.8 * len(order)), 4, small_font(ax)))
         set_labels(ax)
         longest = longest_name(ax)
         shown = [short_name(names[i], longest) for i in order]
         ax.set_yticks(places, shown, fontsize=size)
+        return len(order)
 
     def _draw_image(
         self, errors: np.ndarray, shape: RowShape, kwargs: dict[str, Any]

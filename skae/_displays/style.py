@@ -79,6 +79,11 @@ def font_size(ax: Any, text: str = "", size: float = 11.0) -> float:
     return float(np.clip(fitting, _MIN_FONT, size if width > _NARROW else size - 2))
 
 
+def is_narrow(ax: Any) -> bool:
+    """Tell whether text beside the axes must be short."""
+    return bool(ax.get_window_extent().width / ax.figure.dpi < _NARROW)
+
+
 def small_font(ax: Any) -> float:
     """Return the size of the text inside or beside the axes, in points."""
     width = ax.get_window_extent().width / ax.figure.dpi
