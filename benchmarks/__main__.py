@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     checks,
+    compared,
     denoising,
     dimension,
     epochs,
@@ -64,6 +65,7 @@ SECTIONS = {
     "dimension": dimension,
     "outliers": outliers,
     "tables": tables,
+    "compared": compared,
     "loadings": loadings,
     "checks": checks,
     "states": states,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from docutils import nodes
 import skae
 
 sys.path.append(str(Path(__file__).parent))
+import _changelog
 import _performance
+import moving_figure
 
 if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
@@ -21,10 +24,15 @@ project = "skae"
 author = "The skae developers"
 copyright = "The skae developers"
 version = release = skae.__version__
+# Read the Docs knows where the repository is; elsewhere the pages do not link to it.
+repository = os.environ.get("READTHEDOCS_GIT_CLONE_URL", "").removesuffix(".git")
+if repository:
+    tags.add("repository")  # noqa: F821 (Sphinx defines it)
 
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
     "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -32,6 +40,8 @@ extensions = [
 exclude_patterns = ["_build", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
+
+extlinks = {"repository": (f"{repository}%s", "%s")}
 
 autosummary_generate = True
 toc_object_entries_show_parents = "hide"
@@ -48,6 +58,8 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "show_memory": False,
+    # The page of the times would fetch scripts from elsewhere.
+    "write_computation_times": False,
     "parallel": 2,
 }
 
@@ -62,12 +74,18 @@ plot_apply_rcparams = True
 html_theme = "pydata_sphinx_theme"
 html_title = f"skae {release}"
 html_static_path = ["_static"]
+html_css_files = ["skae.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"**": []}
+html_sidebars = {
+    "index": [],
+    "search": [],
+    "genindex": [],
+    "**": ["sidebar-nav-bs"],
+}
 
 _SKLEARN = "https://scikit-learn.org/stable"
 
@@ -86,7 +104,14 @@ def link_to_sklearn(
     return nodes.reference("", "", contnode, refuri=uri, internal=False)
 
 
+def write_generated(app: Sphinx) -> None:
+    """Write what the pages include: the tables of the record, and the moving figure."""
+    _performance.write()
+    _changelog.write()
+    moving_figure.write(Path(app.doctreedir))
+
+
 def setup(app: Sphinx) -> None:
-    """Connect the resolver, and write what the page on performance includes."""
+    """Connect the resolver, and write what pages include before they are read."""
     app.connect("missing-reference", link_to_sklearn)
-    app.connect("builder-inited", lambda app: _performance.write())
+    app.connect("builder-inited", write_generated)

@@ -34,6 +34,7 @@ from skae._fit.report import outcome, outcome_of_block
 from skae._fit.result import FitResult
 from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
 from skae._holdout import holdout_request
+from skae._html import FittedFactsMixin
 from skae._loadings import LoadingsMixin
 from skae._network.description import Network, Weights
 from skae._network.numpy_interpreter import forward
@@ -80,6 +81,7 @@ class BaseAutoencoder(
     LoadingsMixin,
     ScoreMixin,
     CallbackMixin,
+    FittedFactsMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,

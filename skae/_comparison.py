@@ -14,10 +14,13 @@ from skae._base import BaseAutoencoder
 from skae._dense import DenseAE
 from skae._fit.splits import folds_of_series, gap_of_series
 from skae._holdout import group_codes
+from skae._utils.html import html_table
 from skae._utils.repeats import first_of_equal_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from skae._displays.components_curve import ComponentsCurveDisplay
 
 _N_FOLDS_OF_SERIES = 3
 
@@ -60,23 +63,76 @@ class PCAComparison:
     pca_scores: np.ndarray | None = None
     autoencoder_scores: np.ndarray | None = None
 
+    def plot(
+        self, ax: Any = None, *, value: str = "error", **kwargs: Any
+    ) -> ComponentsCurveDisplay:
+        """Draw errors, explained variances or scores by the number of components.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. `None` makes a new figure.
+        value : {"error", "explained", "score"}, default="error"
+            What to draw.
+        **kwargs : dict
+            Passed to :meth:`ComponentsCurveDisplay.plot`.
+
+        Returns
+        -------
+        display : ComponentsCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If there are no such values.
+        """
+        from skae._displays.components_curve import ComponentsCurveDisplay
+
+        return ComponentsCurveDisplay.from_comparison(
+            self, value=value, ax=ax, **kwargs
+        )
+
     def __str__(self) -> str:
-        columns = [
-            ("error: PCA", self.pca_errors),
-            ("      AE", self.autoencoder_errors),
-            ("explained: PCA", self.pca_explained),
-            ("      AE", self.autoencoder_explained),
-        ]
+        names, rows = self._table()
+        names = [name if name[-2:] != "AE" else "      AE" for name in names]
+        widths = [max(7, len(name)) for name in names]
+        lines = [names]
+        for row in rows:
+            cells = [f"{x:.4g}" if isinstance(x, float) else str(x) for x in row]
+            lines.append(cells)
+        return "\n".join(
+            "  ".join(
+                f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True)
+            )
+            for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(*self._table())
+
+    def _table(self) -> tuple[list[str], list[list[Any]]]:
+        """Return the names of the columns, and the means over the splits by row."""
+        columns = {
+            "error: PCA": self.pca_errors,
+            "error: AE": self.autoencoder_errors,
+            "explained: PCA": self.pca_explained,
+            "explained: AE": self.autoencoder_explained,
+        }
         if self.pca_scores is not None and self.autoencoder_scores is not None:
-            columns.append(("score: PCA", self.pca_scores))
-            columns.append(("      AE", self.autoencoder_scores))
-        names = [name for name, _ in columns]
-        lines = ["  ".join(["n_components", *names, "network"])]
-        for i, n_components in enumerate(self.n_components):
-            cells = [f"{values[i].mean():{len(name)}.4g}" for name, values in columns]
-            used = f"{self.used_network[i].sum()}/{self.used_network.shape[1]}"
-            lines.append("  ".join([f"{n_components:12d}", *cells, f"{used:>7}"]))
-        return "\n".join(lines)
+            columns["score: PCA"] = self.pca_scores
+            columns["score: AE"] = self.autoencoder_scores
+        rows = [
+            [
+                int(n_components),
+                *(float(values[i].mean()) for values in columns.values()),
+                f"{self.used_network[i].sum()}/{self.used_network.shape[1]}",
+            ]
+            for i, n_components in enumerate(self.n_components)
+        ]
+        return ["n_components", *columns, "network"], rows
 
 
 class _Split(NamedTuple):

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 from skae._callbacks import CallbackMixin, MetaTask
 from skae._dense import DenseAE
 from skae._holdout import group_codes
+from skae._html import DocumentationLinkMixin
 from skae._outlier_export import OutlierExportMixin
 from skae._reconstruction_errors import (
     ADVICE,
@@ -46,7 +47,11 @@ _FEATURES_PER_CODE = 2
 
 
 class ReconstructionOutlierDetector(
-    OutlierExportMixin, OutlierMixin, CallbackMixin, BaseEstimator
+    OutlierExportMixin,
+    DocumentationLinkMixin,
+    OutlierMixin,
+    CallbackMixin,
+    BaseEstimator,
 ):
     """Outlier detector by the error of the reconstruction.
 

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skae._html import DocumentationLinkMixin
 from skae._transaction import changed_on_success
 from skae._utils.compat import StrOptions, _check_feature_names_in, _fit_context
 from skae._utils.tables import (
@@ -49,7 +50,7 @@ class Block(NamedTuple):
     categories: list[Any] | None
 
 
-class MixedTableEncoder(TransformerMixin, BaseEstimator):
+class MixedTableEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator):
     """Encode a table of numbers and categories, such that PCA and autoencoders fit it.
 
     The encoding is that of factor analysis of mixed data [1]_. Columns of numbers are

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import estimator_html_repr, get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from skae._callbacks import CallbackMixin, MetaTask
+from skae._html import DocumentationLinkMixin
 from skae._truncation_folds import FoldTask, evaluate_fold
 from skae._truncation_steps import (
     DividedEstimator,
@@ -21,6 +22,7 @@ from skae._truncation_steps import (
     fit_ordered,
 )
 from skae._utils.compat import _fit_context
+from skae._utils.html import html_table
 from skae._utils.parameters import check_integers
 from skae._utils.search_compat import (
     BaseSearchCV,
@@ -30,7 +32,7 @@ from skae._utils.search_compat import (
 )
 
 
-class TruncationSearchCV(CallbackMixin, BaseSearchCV):
+class TruncationSearchCV(DocumentationLinkMixin, CallbackMixin, BaseSearchCV):
     """Search for the number of codes that a later model needs, at one fit a fold.
 
     A :class:`~sklearn.model_selection.GridSearchCV` over `n_components` trains an
@@ -228,6 +230,19 @@ class TruncationSearchCV(CallbackMixin, BaseSearchCV):
         tags.target_tags = deepcopy(of_estimator.target_tags)
         return tags
 
+    def _repr_html_inner(self) -> str:
+        """Return scikit-learn's diagram, and after a fit the results below it."""
+        diagram: str = estimator_html_repr(self)
+        return (
+            diagram + _html_results(self) if hasattr(self, "cv_results_") else diagram
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] = self._repr_html_inner()
+        return bundle
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Score each number of codes, and fit the estimator of the best one.
@@ -365,6 +380,25 @@ class TruncationSearchCV(CallbackMixin, BaseSearchCV):
         self.refit_time_ = perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _html_results(search: TruncationSearchCV) -> str:
+    """Return the scores of a fitted search as a table, the best number in bold."""
+    results = search.cv_results_
+    (numbers,) = (values for key, values in results.items() if key[:6] == "param_")
+    columns = {"n_components": [int(number) for number in numbers]}
+    for key in results:
+        if not key.startswith("mean_test_"):
+            continue
+        name = key.removeprefix("mean_test_")
+        title = "score" if name == "score" else name
+        columns[f"mean {title}"] = results[key].tolist()
+        columns[f"std of {title}"] = results[f"std_test_{name}"].tolist()
+        if search.return_train_score:
+            columns[f"mean training {title}"] = results[f"mean_train_{name}"].tolist()
+    columns["seconds of a fit"] = results["mean_fit_time"].tolist()
+    rows = list(zip(*columns.values(), strict=True))
+    return html_table(list(columns), rows, getattr(search, "best_index_", None))
 
 
 def _check_numbers(n_components: Any) -> tuple[int, ...]:

@@ -13,7 +13,14 @@ PACKAGE = Path(skae.__file__).parent
 
 # From the top down: a package may import those after it, and none before it. The
 # estimators are the modules of `skae` itself.
-ORDER = ("skae", "skae._fit", "skae._train", "skae._network", "skae._utils")
+ORDER = (
+    "skae._displays",
+    "skae",
+    "skae._fit",
+    "skae._train",
+    "skae._network",
+    "skae._utils",
+)
 
 # The modules that import TensorFlow or Keras when they are imported themselves.
 NEED_TENSORFLOW = {
@@ -66,7 +73,7 @@ def test_imports_point_down(module):
     assert module not in ours
     for name in ours:
         assert ORDER.index(package_of(name)) >= own, name
-    if package_of(module) != "skae":  # estimators are read by name, in any order
+    if own > ORDER.index("skae"):  # estimators are read by name, in any order
         typing = imports_of(module, at_import_only=False)
         ours = [name for name in typing if name in MODULES]
         assert not [name for name in ours if package_of(name) == "skae"]
@@ -82,7 +89,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_every_package_says_what_enters_what_leaves_and_what_may_not_go_in():
-    for name in ORDER[1:]:
+    for name in set(ORDER) - {"skae"}:
         text = ast.get_docstring(ast.parse(MODULES[name].read_text()))
         assert "In: " in text, name
         assert "Out: " in text, name
