@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     checks,
+    compared,
     denoising,
     dimension,
     epochs,
@@ -21,6 +22,7 @@ from benchmarks import (
     loadings,
     memory,
     outliers,
+    progress,
     promise,
     quality,
     quality_time,
@@ -63,9 +65,11 @@ SECTIONS = {
     "dimension": dimension,
     "outliers": outliers,
     "tables": tables,
+    "compared": compared,
     "loadings": loadings,
     "checks": checks,
     "states": states,
+    "progress": progress,
 }
 
 

@@ -17,6 +17,7 @@ PACKAGES = (
     "keras",
     "torch",
     "pyod",
+    "umap-learn",
     "encdr",
 )
 THREAD_VARIABLES = ("OPENBLAS_", "OMP_", "MKL_", "TF_NUM_", "XLA_FLAGS")

@@ -1,23 +1,32 @@
 // Returns the faults of the layout of the page that is open: see check_pages.py.
 async () => {
   const WIDE = 1000;
+  const HEADINGS_AND_CELLS = "h1, h2, h3, h4, h5, h6, th, td";
+  const TEXTS = `${HEADINGS_AND_CELLS}, p, dt, .page-toc a`;
   const faults = [];
   const window_width = document.documentElement.clientWidth;
   const name = (element) =>
     `${element.tagName.toLowerCase()} "${element.textContent.trim().slice(0, 40)}"`;
+  const is_scrolled = (element) =>
+    ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
   const is_shown = (element) =>
     element.checkVisibility() && element.getBoundingClientRect().width > 1;
 
-  // What cuts an element off: its right edge is beyond that of an ancestor that hides
-  // what overflows, or of the window. In a narrow window, readers can reach it if an
-  // ancestor scrolls; in a wide one they should not have to.
+  // What holds the whole page, such as an article that scrolls within the window.
+  const holds_page = (element) => element.contains(document.querySelector("h1"));
+
+  // What cuts an element off: the right edge of its contents is beyond that of an ancestor
+  // that hides what overflows, or of the window. In a narrow window, readers may scroll a table, but
+  // not the whole page; in a wide one they should not have to scroll.
   const cut_by = (element) => {
-    const { left, right } = element.getBoundingClientRect();
+    const contents = document.createRange();
+    contents.selectNodeContents(element);
+    const { left, right } = contents.getBoundingClientRect();
     for (let around = element.parentElement; around; around = around.parentElement) {
       const overflow = getComputedStyle(around).overflowX;
       const edges = around.getBoundingClientRect();
-      const scrolls = overflow === "auto" || overflow === "scroll";
-      if (scrolls && window_width < WIDE) return null;
+      const scrolls = is_scrolled(around);
+      if (scrolls && window_width < WIDE && !holds_page(around)) return null;
       if (around === document.body) break;
       if (overflow !== "visible" && right > edges.right + 1) {
         return `${around.tagName.toLowerCase()}.${around.className}`;
@@ -33,13 +42,21 @@ async () => {
     if (!image.naturalWidth) faults.push(`picture ${image.getAttribute("src")} is broken`);
   }
 
-  const width = document.documentElement.scrollWidth;
-  if (width > window_width) faults.push(`the page is ${width} px wide`);
-  for (const element of document.querySelectorAll("h1, h2, h3, h4, h5, h6, th, td")) {
+  for (const element of document.querySelectorAll("*")) {
+    const { scrollWidth, clientWidth } = element;
+    const scrolls = element === document.documentElement || is_scrolled(element);
+    if (scrolls && scrollWidth > clientWidth + 1 && holds_page(element)) {
+      faults.push(`the page is ${scrollWidth} px wide, of which ${clientWidth} show`);
+    }
+  }
+  for (const element of document.querySelectorAll(TEXTS)) {
     if (!is_shown(element)) continue;
     const culprit = cut_by(element);
     if (culprit) faults.push(`${name(element)} is cut off by ${culprit}`);
-    else if (element.scrollWidth > element.clientWidth + 1) {
+    else if (
+      element.matches(HEADINGS_AND_CELLS) &&
+      element.scrollWidth > element.clientWidth + 1
+    ) {
       faults.push(`${name(element)} is wider than its place`);
     }
   }

@@ -6,9 +6,9 @@
     python docs/check_pages.py docs/_build/html --only index start --pictures shots
 
 Each page is shown 1280 and 390 pixels wide, light and dark. Faults are pages wider than
-the window, cut headings and table cells (in the narrow window, tables may scroll), a
-header on more than one row, pictures that do not load, errors of scripts, and anything
-that the page fetches from the network.
+the window, cut headings, paragraphs and cells (in the narrow window, tables may
+scroll), a header on more than one row, pictures that do not load, errors of scripts,
+and anything that the page fetches from the network.
 """
 
 from __future__ import annotations

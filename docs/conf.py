@@ -58,6 +58,8 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "show_memory": False,
+    # The page of the times would fetch scripts from elsewhere.
+    "write_computation_times": False,
     "parallel": 2,
 }
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LEAST_MEDIAN = 55.0
 LEAST = 45.0
 # Pages that are generated, or that only list others.
-NOT_GUIDES = {"api", "changelog", "sg_execution_times"}
+NOT_GUIDES = {"api", "changelog"}
 
 _NOT_PROSE = (
     nodes.doctest_block,

@@ -16,8 +16,8 @@ td {{ white-space: nowrap; }}
 </style></head><body>
 <div class="bd-header"><ul class="navbar-nav"></ul>
 <a href="#a">a</a><a href="#a">b</a></div>
-<h1 id="a">A heading</h1>
 {body}
+<h1 id="a">A heading</h1>
 </body></html>
 """
 PICTURE = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
@@ -61,7 +61,15 @@ def test_a_sound_page_has_no_faults(layout_faults):
             f'<div style="overflow: auto"><table><td>{"wide " * 300}</table></div>',
             "1280 px, dark: td",
         ),
-        (f"<h2>{'Abcdefghij' * 20}</h2>", "is wider than its place"),
+        (f"<h2>{'Abcdefghij' * 20}</h2>", "is cut off by the window"),
+        (
+            '<table style="table-layout: fixed; width: 100px"><td>Abcdefghijklmnopq',
+            "is wider than its place",
+        ),
+        (
+            '<div style="overflow: auto"><h1>a</h1><p style="width: 500px">wide</div>',
+            "390 px, light: the page is 500 px wide",
+        ),
         ('<img src="nothing.png">', "picture nothing.png is broken"),
         ("<script>throw new Error('oh')</script>", "error of a script: oh"),
         ('<img src="https://example.org/a.png">', "fetches https://example.org/a.png"),

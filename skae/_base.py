@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from dataclasses import replace
 from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -18,6 +19,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skae._advice import INSTEAD, advice
+from skae._callbacks import CallbackMixin, CallbackTasks, has_callbacks, label_of
 from skae._constraints import (
     CONSTRAINTS,
     check_linear_code,
@@ -28,7 +30,7 @@ from skae._constraints import (
 from skae._exports import ExportMixin
 from skae._fit.fit import fit_network, update_network
 from skae._fit.plan import FitPlan
-from skae._fit.report import log_outcome
+from skae._fit.report import outcome, outcome_of_block
 from skae._fit.result import FitResult
 from skae._fit.rows import INDEPENDENT, HoldoutRequest, TrainingRows
 from skae._holdout import holdout_request
@@ -43,9 +45,10 @@ from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._transaction import changed_on_success, snapshot
 from skae._utils.blocks import SparseRows
 from skae._utils.compat import _fit_context
+from skae._utils.display import status_shown
 from skae._utils.frames import refuse_text
 from skae._utils.parameters import check_integers, draw_seeds
-from skae._utils.progress import progress_shown
+from skae._utils.progress import Progress
 
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
@@ -77,6 +80,7 @@ class BaseAutoencoder(
     ExportMixin,
     LoadingsMixin,
     ScoreMixin,
+    CallbackMixin,
     FittedFactsMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -224,7 +228,7 @@ class BaseAutoencoder(
 
     def _fit(self, X: Any, given: GivenTargets, groups: Any, X_val: Any) -> Self:
         start = perf_counter()
-        with progress_shown(bool(self.verbose)):
+        with self._status(X) as status:
             with changed_on_success(self) as new:
                 read = new._rows_to_fit(X, reset=True, min_rows=2)
                 fitted_before = self.warm_start and self.__sklearn_is_fitted__()
@@ -234,14 +238,29 @@ class BaseAutoencoder(
                 rows = TrainingRows(read, type(self).__name__, holdout, targets)
                 plan = new._plan(rows, Start.RESUMED if resumed else Start.FRESH)
                 previous = self._result_to_resume(plan) if resumed else None
+
+                def set_fitted(model: Self, result: FitResult) -> None:
+                    model._set_result(result)
+                    model._set_estimator_attributes(read, plan.seeds.validation)
+
+                tasks = CallbackTasks.of(self, new, set_fitted, (X, given.y))
+                plan = replace(plan, progress=Progress.told_to(status, tasks))
                 result = fit_network(plan, rows, previous)
-                new._set_result(result)
-                new._set_estimator_attributes(read, plan.seeds.validation)
-            if self.verbose:
-                log_outcome(plan, result, perf_counter() - start)
+                set_fitted(new, result)
+            if status is not None:
+                status.closing = outcome(result, perf_counter() - start)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
+
+    def _status(self, X: Any, has_phases: bool = True) -> Any:
+        """Return a context in which `verbose` shows what the fit is doing."""
+        return status_shown(
+            label_of(self, X) if self.verbose else "",
+            int(self.verbose),
+            alone=not has_callbacks(self),
+            has_phases=has_phases,
+        )
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -272,16 +291,20 @@ class BaseAutoencoder(
         return self._partial_fit(X, GivenTargets(y))
 
     def _partial_fit(self, X: Any, given: GivenTargets) -> Self:
-        first = not self.__sklearn_is_fitted__()
-        with progress_shown(bool(self.verbose)), changed_on_success(self) as new:
-            read = new._rows_to_fit(X, reset=first, min_rows=2 if first else 1)
-            targets = new._targets(given, read, None, not first)
-            rows = TrainingRows(read, type(self).__name__, targets=targets)
-            plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
-            previous = None if first else self._result_to_resume(plan)
-            result = update_network(plan, rows, previous)
-            new._set_result(result)
-            new._set_estimator_attributes(read, plan.seeds.validation)
+        first, start = not self.__sklearn_is_fitted__(), perf_counter()
+        with self._status(X, has_phases=False) as status:
+            with changed_on_success(self) as new:
+                read = new._rows_to_fit(X, reset=first, min_rows=2 if first else 1)
+                targets = new._targets(given, read, None, not first)
+                rows = TrainingRows(read, type(self).__name__, targets=targets)
+                plan = new._plan(rows, Start.FIRST_BLOCK if first else Start.RESUMED)
+                plan = replace(plan, progress=Progress.told_to(status))
+                previous = None if first else self._result_to_resume(plan)
+                result = update_network(plan, rows, previous)
+                new._set_result(result)
+                new._set_estimator_attributes(read, plan.seeds.validation)
+            if status is not None:
+                status.closing = outcome_of_block(result, perf_counter() - start)
         if result.interrupted:
             raise KeyboardInterrupt
         return self
@@ -465,7 +488,6 @@ class BaseAutoencoder(
             learning_rate=float(self.learning_rate_init),
             max_iter=int(self.max_iter),
             alpha=float(self.alpha),
-            verbose=bool(self.verbose),
             seeds=draw_seeds(self.random_state),
             corruption=corruption,
             noise_level=noise_level,

@@ -223,8 +223,9 @@ class DenseAE(BaseDense):
         a fit reproducible.
 
     verbose : int, default=0
-        If positive, every epoch is logged to the logger "skae", and a line at the end
-        that says what the fit came to.
+        1 shows what the fit is doing, in one line that is updated in notebooks and,
+        with the package rich, on terminals; elsewhere in lines of the logger "skae",
+        one for each phase and one at the end. 2 logs every epoch.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skae._callbacks import CallbackMixin, MetaTask
 from skae._dense import DenseAE
 from skae._holdout import group_codes
 from skae._html import DocumentationLinkMixin
@@ -46,7 +47,11 @@ _FEATURES_PER_CODE = 2
 
 
 class ReconstructionOutlierDetector(
-    OutlierExportMixin, DocumentationLinkMixin, OutlierMixin, BaseEstimator
+    OutlierExportMixin,
+    DocumentationLinkMixin,
+    OutlierMixin,
+    CallbackMixin,
+    BaseEstimator,
 ):
     """Outlier detector by the error of the reconstruction.
 
@@ -251,8 +256,9 @@ class ReconstructionOutlierDetector(
         ValueError
             If the parameters or the rows are invalid. A previous fit is then preserved.
         """
-        with changed_on_success(self) as new:
-            new._fit(X, y, groups)
+        callbacks = MetaTask.of(self, n_subtasks=2)
+        with callbacks.running(), changed_on_success(self) as new:
+            new._fit(X, y, groups, callbacks)
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -344,7 +350,7 @@ class ReconstructionOutlierDetector(
 
     # --- The steps of a fit ---
 
-    def _fit(self, X: Any, y: Any, groups: Any) -> None:
+    def _fit(self, X: Any, y: Any, groups: Any, callbacks: MetaTask) -> None:
         if isinstance(self.estimator, type):
             raise TypeError(
                 "ReconstructionOutlierDetector expects an estimator instance, got the "
@@ -362,10 +368,12 @@ class ReconstructionOutlierDetector(
         held_out = None
         if (automatic or self.units == "held_out") and not is_frozen:
             folds = [*self._folds(values, y, groups, rng)]
-            held_out = self._cross_fitted(estimator, rows, values, fit_params, folds)
+            task = FoldTask(estimator, rows, values, fit_params, self.code_limits)
+            held_out = self._cross_fitted(task, folds, callbacks)
         self.estimator_ = estimator if is_frozen else clone(estimator)
         if not is_frozen:
-            self.estimator_.fit(rows, **fit_params)
+            with callbacks.subtask("final fit").running(self.estimator_):
+                self.estimator_.fit(rows, **fit_params)
         codes = codes_of(self.estimator_, rows)
         self.code_limits_ = limits_of(codes, self.code_limits)
         warn_of_exactness(self.estimator_, codes, values)
@@ -428,16 +436,19 @@ class ReconstructionOutlierDetector(
 
     def _cross_fitted(
         self,
-        estimator: Any,
-        rows: Any,
-        values: Any,
-        fit_params: dict[str, Any],
+        task: FoldTask,
         folds: list[tuple[np.ndarray, np.ndarray]],
+        callbacks: MetaTask,
     ) -> np.ndarray:
         """Return the residuals of held-out rows, fold after fold."""
-        task = FoldTask(estimator, rows, values, fit_params, self.code_limits)
-        parallel = Parallel(n_jobs=self.n_jobs)
-        residuals = parallel(delayed(held_out_residuals)(task, *fold) for fold in folds)
+        of_folds = callbacks.subtask("folds", len(folds))
+        with of_folds.running():
+            parallel = Parallel(n_jobs=self.n_jobs)
+            subtasks = [of_folds.subtask("fold") for _ in folds]
+            residuals = parallel(
+                delayed(held_out_residuals)(task, *fold, subtask)
+                for fold, subtask in zip(folds, subtasks, strict=True)
+            )
         return np.concatenate(residuals)
 
     # --- Errors and scores ---

@@ -7,11 +7,14 @@ numbers.
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+
+if TYPE_CHECKING:
+    from skae._callbacks import MetaTask
 
 # Errors below this share of the root mean square of the data are rounding.
 _ROUNDING = 1e-6
@@ -34,11 +37,12 @@ class FoldTask(NamedTuple):
 
 
 def held_out_residuals(
-    task: FoldTask, train: np.ndarray, held_out: np.ndarray
+    task: FoldTask, train: np.ndarray, held_out: np.ndarray, callbacks: MetaTask
 ) -> np.ndarray:
     estimator, rows = clone(task.estimator), _safe_indexing(task.rows, train)
     params = {name: value[train] for name, value in task.fit_params.items()}
-    estimator.fit(rows, **params)
+    with callbacks.running(estimator):
+        estimator.fit(rows, **params)
     limits = None
     if task.code_limits is not None:
         limits = limits_of(codes_of(estimator, rows), task.code_limits)

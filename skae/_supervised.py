@@ -109,8 +109,7 @@ class SupervisedAE(BaseDense):
     alpha : float, default=0.0
         Strength of the L2 penalty ``alpha / 2 * sum(kernel ** 2)`` on all kernels
         except those of the linear path. The penalty is added to the loss, which is a
-        mean over rows and features. On a few hundred rows, 3e-4 keeps the network from
-        learning their labels by heart.
+        mean over rows and features.
 
     learning_rate_init : float, default=0.003
         Peak learning rate of Adam. The rate rises to it during the first five epochs
@@ -198,8 +197,9 @@ class SupervisedAE(BaseDense):
         a fit reproducible.
 
     verbose : int, default=0
-        If positive, every epoch is logged to the logger "skae", and a line at the end
-        that says what the fit came to.
+        1 shows what the fit is doing, in one line that is updated in notebooks and,
+        with the package rich, on terminals; elsewhere in lines of the logger "skae",
+        one for each phase and one at the end. 2 logs every epoch.
 
     Attributes
     ----------

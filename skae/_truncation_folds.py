@@ -8,7 +8,7 @@ from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
 from skae._truncation_steps import TooManyComponents, fit_ordered
-from skae._utils.progress import logger, progress_shown
+from skae._utils.log import log_shown, logger
 from skae._utils.search_compat import (
     _check_method_params,
     _MultimetricScorer,
@@ -20,6 +20,7 @@ from skae._utils.search_compat import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from skae._callbacks import MetaTask
     from skae._truncation_steps import DividedEstimator
 
 
@@ -75,24 +76,29 @@ class _Rows:
     score_params: dict[str, Any]
 
 
-def evaluate_fold(task: FoldTask, train: Any, test: Any) -> list[dict[str, Any]]:
+def evaluate_fold(
+    task: FoldTask, train: Any, test: Any, callbacks: MetaTask
+) -> list[dict[str, Any]]:
     """Return, for each number of codes, what scikit-learn records of a fit and fold.
 
     The time of the ordered fit is divided equally among the numbers of codes.
     """
-    with progress_shown(task.verbose):
+    with log_shown(task.verbose), callbacks.running():
         X, y = _safe_split(task.divided.whole, task.X, task.y, train)
         X_test, y_test = _safe_split(task.divided.whole, task.X, task.y, test, train)
         params = _params_of(task, task.fit_params, train)
+        of_fit = callbacks.subtask("ordered fit")
         shared = _attempt(
-            task, lambda: fit_ordered(task.divided, task.numbers, X, y, params)
+            task, lambda: fit_ordered(task.divided, task.numbers, X, y, params, of_fit)
         )
         trained = _Rows(X, y, _params_of(task, task.score_params, train))
         held_out = _Rows(X_test, y_test, _params_of(task, task.score_params, test))
-        return [
-            _evaluate_number(task, n_components, shared, trained, held_out)
-            for n_components in task.numbers
-        ]
+        records = []
+        for n_components in task.numbers:
+            with callbacks.subtask(f"n_components={n_components}").running():
+                record = _evaluate_number(task, n_components, shared, trained, held_out)
+            records.append(record)
+        return records
 
 
 def _params_of(task: FoldTask, params: dict[str, Any], indices: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import estimator_html_repr, get_tags, indexable
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
+from skae._callbacks import CallbackMixin, MetaTask
 from skae._html import DocumentationLinkMixin
 from skae._truncation_folds import FoldTask, evaluate_fold
 from skae._truncation_steps import (
@@ -32,7 +32,7 @@ from skae._utils.search_compat import (
 )
 
 
-class TruncationSearchCV(DocumentationLinkMixin, BaseSearchCV):
+class TruncationSearchCV(DocumentationLinkMixin, CallbackMixin, BaseSearchCV):
     """Search for the number of codes that a later model needs, at one fit a fold.
 
     A :class:`~sklearn.model_selection.GridSearchCV` over `n_components` trains an
@@ -192,10 +192,6 @@ class TruncationSearchCV(DocumentationLinkMixin, BaseSearchCV):
         "refine": ["boolean"],
     }
 
-    if hasattr(BaseSearchCV, "set_callbacks"):
-        # The callbacks of scikit-learn 1.9 follow its own searches, fit by fit.
-        set_callbacks = available_if(lambda search: False)(BaseSearchCV.set_callbacks)
-
     def __init__(
         self,
         estimator: Any,
@@ -277,8 +273,27 @@ class TruncationSearchCV(DocumentationLinkMixin, BaseSearchCV):
             steps before the autoencoder leave.
         """
         task, splits, refit_metric = self._prepare(X, y, params)
+        callbacks = MetaTask.of(self, n_subtasks=1 + bool(self.refit))
+        with callbacks.running():
+            folds = self._search(task, splits, callbacks.subtask("search", len(splits)))
+            self._set_results(task, folds, refit_metric)
+            if self.refit:
+                self._refit(task, callbacks.subtask("refit"))
+        return self
+
+    def _search(self, task: FoldTask, splits: list[Any], callbacks: MetaTask) -> Any:
+        """Return the records of each fold."""
         parallel = Parallel(n_jobs=self.n_jobs, pre_dispatch=self.pre_dispatch)
-        folds = parallel(delayed(evaluate_fold)(task, *split) for split in splits)
+        # An ordered fit, then a fit of the later steps for each number.
+        n_fits = 1 + len(task.numbers)
+        with callbacks.running():
+            of_folds = [callbacks.subtask("fold", n_fits) for _ in splits]
+            return parallel(
+                delayed(evaluate_fold)(task, *split, of_fold)
+                for split, of_fold in zip(splits, of_folds, strict=True)
+            )
+
+    def _set_results(self, task: FoldTask, folds: Any, refit_metric: Any) -> None:
         records = [record for records in zip(*folds, strict=True) for record in records]
         _warn_or_raise_about_fit_failures(records, self.error_score)
         if callable(self.scoring):
@@ -289,14 +304,11 @@ class TruncationSearchCV(DocumentationLinkMixin, BaseSearchCV):
             refit_metric = self.refit
         parameter = task.divided.parameter
         candidates = [{parameter: k} for k in task.numbers]
-        results = self._format_results(candidates, len(splits), records)
-        self.n_splits_, self.cv_results_ = len(splits), results
+        results = self._format_results(candidates, len(folds), records)
+        self.n_splits_, self.cv_results_ = len(folds), results
         self.multimetric_ = isinstance(scores, dict)
         self.scorer_ = getattr(task.scorer, "_scorers", task.scorer)
         self._set_best(refit_metric)
-        if self.refit:
-            self._refit(task)
-        return self
 
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """Return the score of `best_estimator_`, by the scoring of the search.
@@ -358,10 +370,12 @@ class TruncationSearchCV(DocumentationLinkMixin, BaseSearchCV):
             self.best_score_ = results[f"mean_test_{refit_metric}"][self.best_index_]
         self.best_params_ = results["params"][self.best_index_]
 
-    def _refit(self, task: FoldTask) -> None:
+    def _refit(self, task: FoldTask, callbacks: MetaTask) -> None:
         start = perf_counter()
         numbers = task.numbers
-        fitted = fit_ordered(task.divided, numbers, task.X, task.y, task.fit_params)
+        fitted = fit_ordered(
+            task.divided, numbers, task.X, task.y, task.fit_params, callbacks
+        )
         self.best_estimator_ = fitted.model(numbers[self.best_index_], self.refine)
         self.refit_time_ = perf_counter() - start
         if hasattr(self.best_estimator_, "feature_names_in_"):

@@ -24,6 +24,8 @@ from skae._utils.search_compat import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from skae._callbacks import MetaTask
+
 _OWNER = "TruncationSearchCV"
 
 # A larger share of the variance, explained by all components, is all of it but for
@@ -330,6 +332,7 @@ def fit_ordered(
     X: Any,
     y: Any,
     params: dict[str, Any],
+    callbacks: MetaTask,
 ) -> OrderedFit:
     """Fit the steps before the autoencoder, and it once, for all numbers of codes.
 
@@ -350,20 +353,18 @@ def fit_ordered(
         seed = as_generator(step.random_state).randint(2**31 - 1)
         step.set_params(random_state=int(seed))
     of_step = _transformed(divided.whole, by_step.step, [before])
-    ordered = _fit_in_memory(divided.whole, step, X, y, of_step)
+    memory = check_memory(getattr(divided.whole, "memory", None))
+    # As a pipeline with memory does, load the step if it was fitted so.
+    fit = memory.cache(_fit, ignore=["callbacks"])
+    ordered = fit(step, X, y, of_step, callbacks)
     _warn_of_exact_pca(ordered, numbers)
     params_by_step = StepParams(by_step.before, of_step, by_step.after)
     return OrderedFit(divided, before, ordered, X, y, params_by_step)
 
 
-def _fit_in_memory(whole: Any, step: Any, X: Any, y: Any, params: Any) -> Any:
-    """Fit a step; or, as a pipeline with memory does, load it if it was fitted so."""
-    memory = check_memory(getattr(whole, "memory", None))
-    return memory.cache(_fit)(step, X, y, params)
-
-
-def _fit(step: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-    return step.fit(X, y, **params)
+def _fit(step: Any, X: Any, y: Any, params: dict[str, Any], callbacks: MetaTask) -> Any:
+    with callbacks.running(step):
+        return step.fit(X, y, **params)
 
 
 def _transformed(

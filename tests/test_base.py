@@ -634,17 +634,6 @@ def test_numbers_of_features_and_codes_must_match(wine, model):
         model.inverse_transform(wine[:, :5])
 
 
-def test_epochs_are_logged_if_verbose(wine, caplog):
-    with caplog.at_level("INFO", logger="skae"):
-        DenseAE(2, **QUICK, early_stopping=False, verbose=1).fit(wine)
-    assert [r.getMessage()[:8] for r in caplog.records] == [
-        "epoch 1:",
-        "epoch 2:",
-        "epoch 3:",
-        "DenseAE ",
-    ]
-
-
 def test_features_of_different_units_are_reconstructed_in_those_units():
     X = load_breast_cancer().data
     model = DenseAE(3, random_state=0, max_iter=30).fit(X)

@@ -26,6 +26,16 @@ CELLS = [
     ")\n"
     "comparison",
     "_ = comparison.plot()",
+    # scikit-learn has callbacks from version 1.9 on.
+    "from sklearn.model_selection import GridSearchCV\n"
+    "search = GridSearchCV(autoencoder, {'n_components': [1, 2]}, cv=2)\n"
+    "try:\n"
+    "    from sklearn.callback import ProgressBar\n"
+    "except ImportError:\n"
+    "    pass\n"
+    "else:\n"
+    "    search.set_callbacks(ProgressBar())\n"
+    "print(search.fit(X).best_params_)",
 ]
 
 
@@ -61,6 +71,16 @@ def test_comparison_is_a_table(executed):
     assert table.count("<tr>") == 3
 
 
-def test_verbose_tells_what_the_fit_came_to(executed):
-    text = "".join(out.text for out in executed[1] if out.output_type == "stream")
-    assert "DenseAE" in text
+def written(outputs, stream):
+    return "".join(out.text for out in outputs if out.get("name") == stream)
+
+
+def test_verbose_shows_a_line_and_no_red_box(executed):
+    line, *_ = shown(executed[1], "text/plain")
+    assert "is a network with n_components=2" in line
+    assert "DenseAE" not in written(executed[1], "stderr")
+
+
+def test_search_with_a_progress_bar(executed):
+    assert "{'n_components': 2}" in written(executed[6], "stdout")
+    assert written(executed[6], "stderr") == ""

@@ -110,10 +110,10 @@ def test_estimator_that_is_given_is_not_fitted():
     )
 
 
-def test_default_is_an_autoencoder_with_a_quarter_of_the_features():
+def test_default_is_an_autoencoder_with_half_as_many_codes_as_features():
     detector = Detector(random_state=0).fit(X[:30])
     assert isinstance(detector.estimator_, DenseAE)
-    assert detector.estimator_.n_components_ == 5
+    assert detector.estimator_.n_components_ == 10
     again = Detector(random_state=0).fit(X[:30])
     assert again.offset_ == detector.offset_
 

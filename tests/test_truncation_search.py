@@ -291,7 +291,6 @@ def test_methods_are_those_of_the_best_estimator(X, y):
     for name in ("transform", "decision_function", "inverse_transform"):
         assert not hasattr(fitted, name)
     assert pickle.loads(pickle.dumps(fitted)).score(X, y) == fitted.score(X, y)
-    assert not hasattr(fitted, "set_callbacks")
 
 
 def test_scores_are_logged_if_verbose(X, y, caplog):

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.metrics import precision_score, recall_score
 
-from skae import DenseAE, ReconstructionOutlierDetector
+from skae import DenseAE, OutlierScoresDisplay, ReconstructionOutlierDetector
 
 # %%
 # Beats
@@ -78,13 +78,5 @@ axes[0].legend(fontsize="small")
 axes[1].axhspan(-2, 2, color="lightgrey")
 axes[1].plot(SECONDS, errors, color="tab:red", lw=1)
 axes[1].set(xlabel="seconds", ylabel="error, in multiples of the usual one")
-scores = -detector.score_samples(X_test)
-bins = np.linspace(scores.min(), scores.max(), 40)
-axes[2].hist(scores[y_test == 1], bins, color="lightgrey", label="normal")
-axes[2].hist(
-    scores[y_test == -1], bins, histtype="step", color="tab:red", label="T down"
-)
-axes[2].axvline(-detector.offset_, color="black", ls="--", label="threshold")
-axes[2].set(xlabel="sum of absolute errors", ylabel="beats")
-axes[2].legend(fontsize="small")
+OutlierScoresDisplay.from_estimator(detector, X_test, y_test, ax=axes[2])
 plt.show()

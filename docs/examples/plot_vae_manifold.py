@@ -17,13 +17,12 @@ in the plane can be decoded to a picture, and random places give new digits.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import norm
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
-from skae import VAETransformer
+from skae import CodesDisplay, ManifoldDisplay, SamplesDisplay, VAETransformer
 
 X_train, X_test, y_train, y_test = train_test_split(
     *load_digits(return_X_y=True), test_size=0.25, random_state=0
@@ -45,24 +44,9 @@ for reducer in (pca, vae):
 # quantiles of the standard normal distribution, from 2 % to 98 %, so that each picture
 # stands for the same share of the prior. It is oriented as the plane on the left.
 
-N_GRID = 15
-quantiles = norm.ppf(np.linspace(0.02, 0.98, N_GRID))
-plane = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)
-
-
-def draw_mosaic(ax, rows, n_columns, title):
-    tiles = np.pad(rows.reshape(-1, n_columns, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    picture = tiles.swapaxes(1, 2).reshape(-1, 10 * n_columns)
-    ax.imshow(picture, cmap="gray_r", vmin=0, vmax=16)
-    ax.set(xticks=[], yticks=[], title=title)
-
-
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.8), layout="constrained")
-codes = vae.transform(X_test)
-for digit, colour in enumerate(plt.get_cmap("tab10").colors):
-    left.scatter(*codes[y_test == digit].T, s=36, color=colour, marker=f"${digit}$")
-left.set(xlabel="code 1", ylabel="code 2", title="codes of held-out digits")
-draw_mosaic(right, vae.inverse_transform(plane), N_GRID, "decoded plane")
+CodesDisplay.from_estimator(vae, X_test, y_test, target_name="digit", ax=left)
+ManifoldDisplay.from_estimator(vae, n_grid=15, image_shape=(8, 8), ax=right)
 plt.show()
 
 # %%
@@ -72,7 +56,10 @@ plt.show()
 # real digits, as two numbers do not tell everything and the decoder gives the mean of
 # what is left open; and between two classes there are digits that are neither.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 3.4), layout="constrained")
-draw_mosaic(left, X_test[:78], 13, "held-out digits")
-draw_mosaic(right, vae.sample(78, random_state=0), 13, "samples")
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.8), layout="constrained")
+SamplesDisplay(X=X_test[:64], image_shape=(8, 8)).plot(left)
+left.set_title("held-out digits")
+SamplesDisplay.from_estimator(
+    vae, n_samples=64, image_shape=(8, 8), random_state=0, ax=right
+)
 plt.show()

@@ -25,7 +25,7 @@ _ATTRIBUTES = {
 
 
 class CodeActivityDisplay:
-    r"""What each code contributes: information, activity, or explained variance.
+    """What each code contributes: information, activity, or explained variance.
 
     Create it with :meth:`from_estimator`. The constructor takes the arrays that are
     drawn.
@@ -66,8 +66,8 @@ class CodeActivityDisplay:
     >>> X = load_digits().data
     >>> sparse = SparseAE(16, max_iter=5, random_state=0).fit(X)
     >>> display = CodeActivityDisplay.from_estimator(sparse)
-    >>> display.value_name
-    'share of rows in\\nwhich it is active'
+    >>> len(display.bars_)
+    16
     """
 
     def __init__(

@@ -10,11 +10,13 @@ from skae._fit.report import warn_of_pca, warn_of_result
 from skae._fit.run import Regime, compare_run, train_network
 from skae._fit.task import FitTask
 from skae._fit.trials import (
+    is_cross_validated,
     is_kept,
     kept_network,
     pca_of_too_few_rows,
     try_network,
 )
+from skae._utils.progress import Report
 from skae._utils.threads import one_blas_thread_if_small
 
 if TYPE_CHECKING:
@@ -38,12 +40,23 @@ def fit_network(
     """
     with one_blas_thread_if_small(rows.X.size * rows.X.shape[1]):
         task = FitTask(plan, rows)
+        plan.progress.begin("fit", _n_subtasks(task, previous))
         if plan.variance_target is not None:
             result, run = fit_n_components(task, plan.variance_target)
         else:
             result, run = _network_or_pca(task, previous)
-        warn_of_result(task, result, run)
+        with plan.progress.task("checks"):
+            warn_of_result(task, result, run)
+        plan.progress.end(Report(lambda: result))
         return result
+
+
+def _n_subtasks(task: FitTask, previous: FitResult | None) -> int | None:
+    """Return the number of subtasks, or `None` if training decides on it."""
+    if task.plan.variance_target is not None:
+        return None
+    # A trial, the decision, the checks; after folds a training on all rows.
+    return 4 if is_cross_validated(task, previous) else 3
 
 
 def _network_or_pca(
@@ -54,7 +67,9 @@ def _network_or_pca(
     if untried is not None:
         return untried, None
     trial = try_network(task, previous)
-    if is_kept(task, trial):
+    with task.plan.progress.task("decision"):
+        keeps_network = is_kept(task, trial)
+    if keeps_network:
         return kept_network(task, trial), trial.runs[0]
     warn_of_pca(task.plan, trial.comparison)
     return pca_result(task, trial.comparison, trial.trainings), trial.runs[0]
@@ -69,7 +84,8 @@ def update_network(
     """
     units = None if previous is None else (previous.mean, previous.scale)
     task = FitTask(plan, rows, units)
-    trained = train_network(task, task.all_rows, Regime(one_epoch=True), previous)
+    with plan.progress.task("fit", 1):
+        trained = train_network(task, task.all_rows, Regime(one_epoch=True), previous)
     comparison = compare_run(task, task.all_rows, trained)
     code_units = plan.code_kind.block_units(pca_scale(task, trained.axes), previous)
     result = network_result_in(task, trained, comparison, code_units)

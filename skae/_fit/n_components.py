@@ -185,9 +185,10 @@ def _refine(task: FitTask, nested: Trial, n_kept: int) -> Trial:
         result = network_result(task, trial_run.trained, trial_run.comparison)
         first = result.truncated(n_kept)
         refining = task.with_plan(_refining(task.plan, first.network))
-        regime = Regime(stop_early=task.plan.early_stopping)
+        regime = Regime(stop_early=task.plan.early_stopping, task="refining")
         if nested.n_epochs is not None:
-            regime = Regime(snapshot_epochs(refining.plan, len(task.X)))
+            epochs = snapshot_epochs(refining.plan, len(task.X))
+            regime = Regime(epochs, task="refining")
         folds.append(train_and_compare(refining, trial_run.split, regime, first))
         if folds[-1][-1].trained.result.interrupted:
             raise KeyboardInterrupt

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from skae._train.corruption import NO_CORRUPTION, Corruption
 from skae._utils.memory import physical_memory
+from skae._utils.progress import Progress
 
 if TYPE_CHECKING:
     from skae._fit.code_kinds import CodeKind
@@ -43,7 +44,6 @@ class FitPlan:
         and PCA.
     validation_fraction, n_iter_no_change, tol, learning_rate, max_iter, alpha
         As the parameters of those names.
-    verbose : bool
     seeds : Seeds
     corruption : Corruption
         The corruption of the inputs that training adds.
@@ -52,6 +52,8 @@ class FitPlan:
     variance_target : float, "auto" or None
         Share of the variance that the codes to keep must explain, or "auto" for the
         elbow; `None` keeps all codes.
+    progress : Progress
+        Tells of the tasks of the fit.
     """
 
     estimator: str
@@ -68,11 +70,11 @@ class FitPlan:
     learning_rate: float
     max_iter: int
     alpha: float
-    verbose: bool
     seeds: Seeds
     corruption: Corruption = NO_CORRUPTION
     noise_level: float = 0.0
     variance_target: float | str | None = None
+    progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         if (

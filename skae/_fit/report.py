@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skae._fit.near_copies import are_windows, have_near_copies
 from skae._network.description import Dense
 from skae._train.config import Ending
-from skae._utils.progress import logger
+from skae._utils.log import logger
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,11 +168,12 @@ _ENDINGS = {
     Ending.STOPPED_EARLY: "the loss on the held-out rows had ceased to fall",
     Ending.DIVERGED: "the loss was no longer finite",
     Ending.INTERRUPTED: "interrupted",
+    Ending.STOPPED_BY_CALLBACK: "a callback stopped the training",
 }
 
 
-def log_outcome(plan: FitPlan, result: FitResult, seconds: float) -> None:
-    """Log the closing line of a fit."""
+def outcome(result: FitResult, seconds: float) -> str:
+    """Return the closing line of a fit."""
     n_epochs = 0 if result.ending is None else len(result.history["loss"])
     ending = _ENDINGS[result.ending]
     if result.epochs_of_folds and result.ending is Ending.ALL_EPOCHS:
@@ -183,20 +184,20 @@ def log_outcome(plan: FitPlan, result: FitResult, seconds: float) -> None:
             f" and score of the targets {result.target_score:.4g}, PCA's "
             f"{result.pca_target_score:.4g},"
         )
-    logger.info(
-        "%s is %s with n_components=%d: mean squared error %.4g, PCA's %.4g,%s on %s "
-        "rows; epochs: %d (%s); %.1f s",
-        plan.estimator,
-        "a network" if result.used_network else "PCA",
-        result.network.encoder.n_outputs,
-        result.reconstruction_error,
-        result.pca_reconstruction_error,
-        targets,
-        "held-out" if result.history["val_loss"] else "training",
-        n_epochs,
-        ending,
-        seconds,
+    kind = "a network" if result.used_network else "PCA"
+    rows = "held-out" if result.history["val_loss"] else "training"
+    return (
+        f"is {kind} with n_components={result.network.encoder.n_outputs}: mean squared "
+        f"error {result.reconstruction_error:.4g}, PCA's "
+        f"{result.pca_reconstruction_error:.4g},{targets} on {rows} rows; "
+        f"epochs: {n_epochs} ({ending}); {seconds:.1f} s"
     )
+
+
+def outcome_of_block(result: FitResult, seconds: float) -> str:
+    """Return the closing line of a block's epoch."""
+    loss = result.history["loss"][-1]
+    return f"has trained on a block: loss {loss:.4g}; {seconds:.1f} s"
 
 
 def _warn(message: str) -> None:

@@ -16,12 +16,14 @@ from skae._fit.acceptance import (
     pca_errors,
     typical_rows,
 )
+from skae._fit.finalize import network_result
 from skae._fit.starts import linear_start, random_weights
 from skae._network.affine import Units, change_units
 from skae._network.description import Weights
 from skae._train.config import (
     DivergenceError,
     EarlyStopping,
+    EpochWatch,
     GraphKey,
     TrainingConfig,
     TrainingData,
@@ -78,6 +80,8 @@ class Regime:
         Number of the fold, which gets an order of rows and noise of its own.
     n_trainings : int
         As in `TrainingConfig`.
+    task : str
+        What the training is, for those who watch the progress.
     """
 
     snapshot_epochs: tuple[int, ...] = ()
@@ -85,6 +89,13 @@ class Regime:
     one_epoch: bool = False
     fold: int | None = None
     n_trainings: int = 1
+    task: str = "training"
+
+    def n_epochs(self, plan: FitPlan) -> int:
+        """Return the largest number of epochs."""
+        if self.one_epoch:
+            return 1
+        return self.snapshot_epochs[-1] if self.snapshot_epochs else plan.max_iter
 
 
 class Trained(NamedTuple):
@@ -147,30 +158,15 @@ def train_network(
     MemoryError
         If the memory of the machine is too small.
     """
-    plan = task.plan
+    plan, progress = task.plan, task.plan.progress
     plan.check_memory()
-    axes = task.axes(split)
-    head = _first_head(task, split, regime, previous)
-    config = _configuration(task, split, axes, regime)
-    if head is not None:
-        config = replace(config, term_weight=plan.code_kind.head_weight(head.unit))
-    loop = import_with_tensorflow("skae._train.loop")
-    data = TrainingData(task.columns)
-    if len(split.held_out):
-        data = data._replace(held_out_inputs=task.corrupted(split))
-    if config.stopping is not None:
-        data = data._replace(held_out_weights=_held_out_weights(task, split, axes))
-    try:
-        # Without a name, the weights to start with are not kept while training runs.
-        result = loop.train(
-            _graph_key(task, config),
-            config,
-            data,
-            split,
-            _start(task, axes, head, previous),
-        )
-    except DivergenceError:
-        raise ValueError(plan.divergence_message()) from None
+    with progress.task(regime.task, 1 + regime.n_epochs(plan)):
+        # One bar a fold is enough.
+        with progress.task("PCA start", None if regime.fold is None else 0):
+            axes = task.axes(split)
+            head = _first_head(task, split, regime, previous)
+        untrained = _Untrained(task, split, axes, head, previous)
+        result = _train(untrained, regime)
     if result.diverged:
         warnings.warn(
             f"{plan.divergence_message()} The best weights before epoch "
@@ -179,6 +175,57 @@ def train_network(
             stacklevel=2,
         )
     return Trained(result, axes, head)
+
+
+class _Untrained(NamedTuple):
+    """What a training starts from: PCA or the previous fit, and the rows."""
+
+    task: FitTask
+    split: Split
+    axes: PrincipalAxes
+    head: TargetHead | None
+    previous: FitResult | None
+
+    def watch(self) -> EpochWatch | None:
+        """Return what tells of the epochs, if anybody is to be told."""
+        task, plan = self.task, self.task.plan
+        if not plan.progress.is_watched:
+            return None
+
+        def to_result(training: TrainingResult) -> FitResult:
+            trained = Trained(training, self.axes, self.head)
+            comparison = compare_run(task, self.split, trained)
+            return network_result(task, trained, comparison)
+
+        is_pca = plan.pca_shortcut and plan.code_kind.may_be_pca
+        start = "PCA" if is_pca and self.previous is None else "at the start"
+        return EpochWatch(plan.progress, to_result, start)
+
+
+def _train(untrained: _Untrained, regime: Regime) -> TrainingResult:
+    task, split, axes, head, previous = untrained
+    config = _configuration(task, split, axes, regime)
+    config = replace(config, watch=untrained.watch())
+    if head is not None:
+        weight = task.plan.code_kind.head_weight(head.unit)
+        config = replace(config, term_weight=weight)
+    loop = import_with_tensorflow("skae._train.loop")
+    data = TrainingData(task.columns)
+    if len(split.held_out):
+        data = data._replace(held_out_inputs=task.corrupted(split))
+    if config.stopping is not None:
+        data = data._replace(held_out_weights=_held_out_weights(task, split, axes))
+    try:
+        # Without a name, the weights to start with are not kept while training runs.
+        return loop.train(
+            _graph_key(task, config),
+            config,
+            data,
+            split,
+            _start(task, axes, head, previous),
+        )
+    except DivergenceError:
+        raise ValueError(task.plan.divergence_message()) from None
 
 
 def _graph_key(task: FitTask, config: TrainingConfig) -> GraphKey:
@@ -225,7 +272,6 @@ def _configuration(
         early_code_gradient=code_training.early_code_gradient,
         snapshot_epochs=regime.snapshot_epochs,
         n_trainings=regime.n_trainings,
-        verbose=plan.verbose,
     )
     return _of_one_epoch(config, plan) if regime.one_epoch else config
 

@@ -18,7 +18,7 @@ from skae._fit.run import (
     train_network,
 )
 from skae._fit.splits import folds, hold_out, needs_folds
-from skae._utils.progress import logger
+from skae._utils.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,10 +94,15 @@ def is_kept(task: FitTask, trial: Trial) -> bool:
     return not task.plan.may_return_pca or trial.comparison.is_accepted
 
 
+def is_cross_validated(task: FitTask, previous: FitResult | None) -> bool:
+    """Tell whether the network is tried in folds rather than by one hold-out."""
+    return task.plan.may_return_pca and previous is None and needs_folds(task)
+
+
 def try_network(task: FitTask, previous: FitResult | None = None) -> Trial:
     """Train, and compare with PCA on held-out rows, if any are held out."""
     plan = task.plan
-    if plan.may_return_pca and previous is None and needs_folds(task):
+    if is_cross_validated(task, previous):
         return _cross_validate(task)
     holds_out = plan.early_stopping or task.rows.holdout.X_val is not None
     split = hold_out(task) if holds_out else task.all_rows
@@ -110,10 +115,12 @@ def _cross_validate(task: FitTask) -> Trial:
     epochs = snapshot_epochs(task.plan, len(task.X))
     runs: list[list[Run]] = []
     splits = folds(task)
+    progress = task.plan.progress
+    progress.begin("folds", len(splits))
     for fold, split in enumerate(splits, start=1):
         # The first fold may be the only one.
         n_trainings = 1 if fold == 1 else len(splits)
-        regime = Regime(epochs, fold=fold, n_trainings=n_trainings)
+        regime = Regime(epochs, fold=fold, n_trainings=n_trainings, task="fold")
         runs.append(train_and_compare(task, split, regime))
         trials = trials_of_snapshots(runs, epochs)
         if trials[-1].was_interrupted:
@@ -123,6 +130,7 @@ def _cross_validate(task: FitTask) -> Trial:
         if fold >= _FOLDS_TO_THE_END:
             n_kept = trials.index(best(trials)) + 2
             epochs, runs = epochs[:n_kept], [run[:n_kept] for run in runs]
+    progress.end()
     return best(trials)
 
 
@@ -145,10 +153,28 @@ def kept_network(
     """
     if trial.n_epochs is None:
         return network_result(task, trial.runs[0].trained, trial.comparison)
-    regime = Regime((trial.n_epochs,), n_trainings=len(trial.runs))
+    regime = Regime(
+        (trial.n_epochs,), n_trainings=len(trial.runs), task="final training"
+    )
     trained = train_network(task, task.all_rows, regime, previous)
+    _warn_if_stopped(task, trial, trained.result)
     val_losses = [training.val_loss[: trial.n_epochs] for training in trial.trainings]
     result = replace(trained.result, val_loss=mean_curve(val_losses))
     trained = trained._replace(result=result)
     kept = network_result(task, trained, trial.comparison)
     return replace(kept, epochs_of_folds=True)
+
+
+def _warn_if_stopped(task: FitTask, trial: Trial, training: TrainingResult) -> None:
+    """Warn if a callback has stopped the final training before those of the folds."""
+    shortest = min(len(fold.loss) for fold in trial.trainings)
+    n_epochs = len(training.loss)
+    if training.stopped_by_callback and n_epochs < min(shortest, trial.n_epochs or 0):
+        warnings.warn(
+            f"A callback stopped the final training of {task.plan.estimator} after "
+            f"{n_epochs} epochs, but those of the folds went on for longer. So "
+            "reconstruction_error_, which is theirs, does not hold for the network. "
+            "Let the callback stop all trainings alike.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from skae._train.corruption import (
     NO_CORRUPTION,
@@ -12,13 +12,17 @@ from skae._train.corruption import (
     Corruption,
     CorruptionValues,
 )
+from skae._utils.progress import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from skae._network.description import Network, Weights
     from skae._train.objectives import Objective
     from skae._utils.blocks import RowSource
+    from skae._utils.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,50 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True, eq=False)
+class EpochWatch:
+    """Tells of the epochs of a training.
+
+    Attributes
+    ----------
+    progress : Progress
+    to_result : callable
+        Makes the result of the fit from that of the training.
+    start : str
+        What the first weights are.
+    """
+
+    progress: Progress
+    to_result: Callable[[TrainingResult], Any]
+    start: str
+
+    def begin_epoch(self) -> None:
+        """Tell that an epoch begins."""
+        self.progress.begin("epoch")
+
+    def end_epoch(
+        self,
+        losses: tuple[float, float | None],
+        start_loss: float | None,
+        training: Callable[[], TrainingResult],
+    ) -> bool:
+        """Tell that an epoch has ended; return whether training is to stop.
+
+        Parameters
+        ----------
+        losses : tuple of float
+            On training rows, and on held-out rows if there are any.
+        start_loss : float or None
+            The loss of the first weights on held-out rows.
+        training : callable
+            Makes the result of the training as if it had ended.
+        """
+        report = Report(
+            lambda: self.to_result(training()), *losses, start_loss, self.start
+        )
+        return self.progress.end(report)
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingConfig:
     """How to train: all values that may change without compiling anew.
 
@@ -124,8 +172,8 @@ class TrainingConfig:
         without those of the `warmup`.
     n_trainings : int
         Number of trainings of this network that the fit is likely to make from now on.
-    verbose : bool
-        Whether every epoch is logged.
+    watch : EpochWatch or None
+        Tells of the epochs; `None` if nobody is to be told.
     """
 
     learning_rate: float
@@ -144,7 +192,7 @@ class TrainingConfig:
     early_code_gradient: float = 1.0
     snapshot_epochs: tuple[int, ...] = ()
     n_trainings: int = 1
-    verbose: bool = False
+    watch: EpochWatch | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +244,7 @@ class Ending(Enum):
     STOPPED_EARLY = auto()
     DIVERGED = auto()
     INTERRUPTED = auto()
+    STOPPED_BY_CALLBACK = auto()
 
 
 @dataclass
@@ -207,8 +256,9 @@ class TrainingResult:
     weights : Weights
     loss, val_loss : list of float
         One value for each epoch. Without held-out rows `val_loss` stays empty.
-    diverged, interrupted, stopped_early : bool
-        Whether a non-finite loss, the user or the held-out rows ended training early.
+    diverged, interrupted, stopped_early, stopped_by_callback : bool
+        Whether a non-finite loss, the user, the held-out rows or a callback ended
+        training early.
     snapshots : list of Weights
         The weights at each of the snapshot epochs; the last weights that were kept
         stand in for epochs that were not reached.
@@ -220,6 +270,7 @@ class TrainingResult:
     diverged: bool = False
     interrupted: bool = False
     stopped_early: bool = False
+    stopped_by_callback: bool = False
     snapshots: list[Weights] = field(default_factory=list)
 
     @property
@@ -228,6 +279,8 @@ class TrainingResult:
             return Ending.INTERRUPTED
         if self.diverged:
             return Ending.DIVERGED
+        if self.stopped_by_callback:
+            return Ending.STOPPED_BY_CALLBACK
         return Ending.STOPPED_EARLY if self.stopped_early else Ending.ALL_EPOCHS
 
 

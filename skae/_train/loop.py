@@ -12,12 +12,12 @@ from skae._train.chunks import prepare_epochs
 from skae._train.config import DivergenceError, TrainingResult
 from skae._train.program import lease
 from skae._train.xla import epochs_before_xla
-from skae._utils.progress import logger
 
 if TYPE_CHECKING:
     from skae._network.description import Weights
     from skae._train.config import (
         EarlyStopping,
+        EpochWatch,
         GraphKey,
         Split,
         TrainingConfig,
@@ -54,8 +54,8 @@ def train(
     with lease(key) as program:
         program.restart(start)
         del start  # it would take memory during the training
-        progress = _run_epochs(program, config, data, split)
-        result = progress.finish()
+        record = _run_epochs(program, config, data, split)
+        result = record.finish()
     if result is None:
         raise DivergenceError
     return result
@@ -66,28 +66,30 @@ def _run_epochs(
     config: TrainingConfig,
     data: TrainingData,
     split: Split,
-) -> _Progress:
+) -> _Record:
     before_xla = None
     if tf.test.is_built_with_xla():
         before_xla = epochs_before_xla(program.key, config, len(split.train))
     start, epochs = prepare_epochs(program.key, config, data, split, before_xla)
-    progress = _Progress(program, config, len(split.held_out) > 0)
-    if config.stopping is not None:
-        progress.record_start(program.validate(start))
+    record, watch = _Record(program, config, len(split.held_out) > 0), config.watch
+    if config.stopping is not None or watch is not None:
+        record.add_start(program.validate(start))
     try:
         for chunks in epochs:
-            progress.record(program.run_epoch(chunks))
-            if progress.should_stop:
+            if watch is not None:
+                watch.begin_epoch()
+            record.add(program.run_epoch(chunks))
+            if record.should_stop:
                 break
     except KeyboardInterrupt:
-        if not progress.loss:
+        if not record.loss:
             raise
-        progress.interrupted = True
-    return progress
+        record.interrupted = True
+    return record
 
 
-class _Progress:
-    """Follows the losses of a training, keeps weights, and says when to stop."""
+class _Record:
+    """Records the losses of a training, keeps weights, and says when to stop."""
 
     def __init__(
         self, program: CompiledProgram, config: TrainingConfig, has_held_out: bool
@@ -95,6 +97,7 @@ class _Progress:
         self.should_stop = False
         self.interrupted = False
         self._stopped_early = False
+        self._stopped_by_callback = False
         self.loss: list[float] = []
         self._val_loss: list[float] = []
         self._diverged = False
@@ -112,21 +115,24 @@ class _Progress:
 
     def finish(self) -> TrainingResult | None:
         """Return the result, or `None` if no weights have a finite loss."""
-        if self._kept is None:
-            return None
+        return None if self._kept is None else self._result()
+
+    def _result(self) -> TrainingResult:
+        assert self._kept is not None
         n_missing = len(self._config.snapshot_epochs) - len(self._snapshots)
         snapshots = self._snapshots + [self._kept] * n_missing
         return TrainingResult(
             self._program.as_weights(self._kept),
-            self.loss,
-            self._val_loss,
+            [*self.loss],
+            [*self._val_loss],
             self._diverged,
             self.interrupted,
             self._stopped_early,
+            self._stopped_by_callback,
             [self._program.as_weights(values) for values in snapshots],
         )
 
-    def record_start(self, val_terms: np.ndarray) -> None:
+    def add_start(self, val_terms: np.ndarray) -> None:
         """Take account of the weights before training."""
         self._start_loss = self._total(val_terms)
 
@@ -135,7 +141,7 @@ class _Progress:
         total: float = self._program.key.objective.total(np, terms, weight).item()
         return total
 
-    def record(self, trace: EpochTrace) -> None:
+    def add(self, trace: EpochTrace) -> None:
         """Take account of the epoch that has just been trained."""
         loss, val_loss = self._total(trace.terms), self._total(trace.val_terms)
         if not (isfinite(loss) and isfinite(val_loss)):
@@ -153,12 +159,18 @@ class _Progress:
         self.loss.append(loss)
         if self._has_held_out:
             self._val_loss.append(val_loss)
-        # Last, as a handler of the user may interrupt the training.
-        if self._config.verbose:
-            line, losses = "epoch %d: loss %.6g", [loss]
-            if self._has_held_out:
-                line, losses = f"{line}, val_loss %.6g", [loss, val_loss]
-            logger.info(line, n_epochs, *losses)
+        # Last, as what the user watches with may interrupt the training.
+        if self._config.watch is not None:
+            self._tell(self._config.watch)
+
+    def _tell(self, watch: EpochWatch) -> None:
+        """Tell of the epoch, and stop if asked to."""
+        val_loss = self._val_loss[-1] if self._has_held_out else None
+        start_loss = self._start_loss if self._has_held_out else None
+        losses = self.loss[-1], val_loss
+        if watch.end_epoch(losses, start_loss, self._result):
+            self._stopped_by_callback = not self.should_stop
+            self.should_stop = True
 
     def _update_snapshot(self, n_epochs: int, values: list[tf.Tensor]) -> None:
         """Average the weights of the epochs that belong to the next snapshot.

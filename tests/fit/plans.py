@@ -36,7 +36,6 @@ def make_plan(**changes):
         "learning_rate": 3e-3,
         "max_iter": 8,
         "alpha": 0.0,
-        "verbose": False,
         "seeds": Seeds(split=0, initialization=1, training=2, validation=3),
     }
     return FitPlan(**{**values, **changes})

@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skae import ConvAE, DenoisingAE, DenseAE, SparseAE, VAETransformer
 from skae._fit.finalize import network_result
-from skae._fit.report import log_outcome, warn_of_result
+from skae._fit.report import outcome, warn_of_result
 from skae._fit.rows import TrainingRows
 from skae._fit.run import Regime, Run, compare_run, train_network
 from skae._fit.task import FitTask
@@ -199,7 +199,7 @@ def test_closing_line_says_what_came_out(parameters, n_rows, expected, wine, cap
     with caplog.at_level(logging.INFO, logger="skae"):
         estimator.fit(wine[:n_rows])
     line = caplog.messages[-1]
-    assert line.startswith("DenseAE is ")
+    assert line.startswith("DenseAE(n_components=3, ")
     assert f"{estimator.reconstruction_error_:.4g}" in line
     assert f"{estimator.pca_reconstruction_error_:.4g}" in line
     assert re.search(expected, line), line
@@ -208,7 +208,7 @@ def test_closing_line_says_what_came_out(parameters, n_rows, expected, wine, cap
 def test_without_verbose_there_is_no_closing_line(wine, caplog):
     with caplog.at_level(logging.INFO, logger="skae"):
         DenseAE(3, **QUICK).fit(wine)
-    assert not any(line.startswith("DenseAE is ") for line in caplog.messages)
+    assert not any(line.startswith("DenseAE(") for line in caplog.messages)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +219,10 @@ def test_without_verbose_there_is_no_closing_line(wine, caplog):
         (Ending.ALL_EPOCHS, "as many as were best for the folds"),
     ],
 )
-def test_closing_line_tells_how_the_last_training_of_folds_ended(
-    ending, expected, caplog
-):
+def test_closing_line_tells_how_the_last_training_of_folds_ended(ending, expected):
     task = FitTask(make_plan(), TrainingRows(random_rows(), "DenseAE"))
     trained = train_network(task, task.all_rows, Regime(one_epoch=True))
     comparison = compare_run(task, task.all_rows, trained)
     result = network_result(task, trained, comparison)
-    with caplog.at_level(logging.INFO, logger="skae"):
-        log_outcome(
-            task.plan, replace(result, ending=ending, epochs_of_folds=True), 1.25
-        )
-    assert f"epochs: 1 ({expected}); 1.2 s" in caplog.messages[-1]
+    line = outcome(replace(result, ending=ending, epochs_of_folds=True), 1.25)
+    assert line.endswith(f"epochs: 1 ({expected}); 1.2 s")

@@ -50,13 +50,13 @@ def configure(trainings):
 
 
 def test_parameters_are_passed_on(configure):
-    config = configure(learning_rate=0.01, max_iter=7, alpha=0.3, verbose=True)
+    config = configure(learning_rate=0.01, max_iter=7, alpha=0.3)
     assert config.learning_rate == 0.01
     assert config.n_epochs == 7
     assert config.alpha == 0.3
     assert config.min_steps == 4
     assert config.decaying
-    assert config.verbose
+    assert config.watch is None
 
 
 @pytest.mark.parametrize(

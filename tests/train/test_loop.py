@@ -5,8 +5,15 @@ import pytest
 import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 
-from skae._train.config import DivergenceError, EarlyStopping, GraphKey
+from skae._train.config import (
+    DivergenceError,
+    EarlyStopping,
+    Ending,
+    EpochWatch,
+    GraphKey,
+)
 from skae._train.program import CompiledProgram, EpochTrace
+from skae._utils.progress import Progress
 from tests.trainings import (
     NETWORK,
     SQUARED_ERROR,
@@ -311,6 +318,22 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def watched_by(function):
+    """Return a watch that calls a function with the number of epochs and a report."""
+
+    class Watcher:
+        n_ended = 0
+
+        def begin(self, name, n_subtasks):
+            assert name == "epoch"
+
+        def end(self, report):
+            self.n_ended += 1
+            return function(self.n_ended, report)
+
+    return EpochWatch(Progress([Watcher()]), lambda training: training, "PCA")
+
+
 def test_interrupt_ends_training_with_the_weights_of_the_epoch_before(X, script):
     script([1.0, 0.9, KeyboardInterrupt()])
     result = train_rows(X, n_epochs=8)
@@ -326,13 +349,10 @@ def test_interrupt_of_the_first_epoch_is_passed_on(X, script):
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_interrupt_by_a_handler_of_messages_keeps_the_epoch_that_is_reported(
-    X, script, at_epoch, caplog, epoch
-):
-    caplog.set_level("INFO", logger="skae")
-    at_epoch(epoch, interrupt)
+def test_interrupt_by_a_watcher_keeps_the_epoch_that_is_reported(X, script, epoch):
     script([1.0, 0.9, 0.8])
-    result = train_rows(X, n_held_out=10, verbose=True)
+    watch = watched_by(lambda n_ended, report: n_ended == epoch and interrupt())
+    result = train_rows(X, n_held_out=10, watch=watch)
     assert result.interrupted
     assert result.loss == result.val_loss == [1.0, 0.9][:epoch]
     assert epoch_of(result.weights) == epoch
@@ -340,7 +360,7 @@ def test_interrupt_by_a_handler_of_messages_keeps_the_epoch_that_is_reported(
 
 def test_interrupted_fit_is_usable(digits, make_dense, at_epoch):
     at_epoch(2, interrupt)
-    model = make_dense(verbose=1, max_iter=50)
+    model = make_dense(verbose=2, max_iter=50)
     with pytest.raises(KeyboardInterrupt):
         model.fit(digits)
     assert model.n_iter_ == 2
@@ -351,13 +371,47 @@ def test_interrupt_without_a_result_leaves_the_previous_fit(
     digits, make_dense, at_epoch
 ):
     model = make_dense(early_stopping=True, max_iter=5).fit(digits)
-    model.verbose = 1
+    model.verbose = 2
     state = model.__dict__.copy()
     at_epoch(2, interrupt)
     # Few rows are held out in folds: the interrupt falls into the first one.
     with pytest.raises(KeyboardInterrupt):
         model.fit(digits[:200])
     assert model.__dict__ == state
+
+
+# --- Watchers ---
+
+
+def test_watchers_are_told_of_losses_and_may_have_the_result_of_each_epoch(X, script):
+    script([1.0, 0.8, 0.9])
+    told = []
+    watch = watched_by(lambda n_ended, report: told.append((report, report.result())))
+    train_rows(X, n_held_out=10, watch=watch, stopping=EarlyStopping(5, 0.0))
+    assert [report.loss for report, _ in told] == [1.0, 0.8, 0.9]
+    assert [report.val_loss for report, _ in told] == [1.0, 0.8, 0.9]
+    assert {report.start for report, _ in told} == {"PCA"}
+    # The best epoch so far.
+    assert [epoch_of(result.weights) for _, result in told] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("stopping", [None, EarlyStopping(5, 0.0)])
+def test_watcher_that_asks_to_stop_ends_the_training(X, script, stopping):
+    script([1.0, 0.8, 0.9, 0.7])
+    watch = watched_by(lambda n_ended, report: n_ended == 3)
+    result = train_rows(X, n_held_out=10, n_epochs=4, watch=watch, stopping=stopping)
+    assert result.ending is Ending.STOPPED_BY_CALLBACK
+    assert len(result.loss) == 3
+    assert epoch_of(result.weights) == (3 if stopping is None else 2)
+
+
+def test_watching_changes_no_number(X):
+    alone, watched = (
+        train_rows(X, n_held_out=10, watch=watch)
+        for watch in (None, watched_by(lambda n_ended, report: report.result() is None))
+    )
+    assert watched.loss == alone.loss
+    assert_equal_weights(watched.weights, alone.weights)
 
 
 # --- Graph mode ---

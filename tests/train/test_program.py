@@ -230,12 +230,12 @@ def test_fits_in_threads_give_the_serial_codes(digits, make_dense):
 
 
 def test_fit_inside_a_fit_disturbs_neither(digits, make_dense, at_epoch):
-    serial = make_dense(verbose=1).fit(digits).transform(digits)
+    serial = make_dense(verbose=2).fit(digits).transform(digits)
     inner = make_dense(random_state=1)
     expected = inner.fit(digits).transform(digits)
     fitted_inside = []
     at_epoch(2, lambda: fitted_inside.append(clone(inner).fit(digits)))
-    outer = make_dense(verbose=1).fit(digits)
+    outer = make_dense(verbose=2).fit(digits)
     np.testing.assert_array_equal(outer.transform(digits), serial)
     (inner,) = fitted_inside
     np.testing.assert_array_equal(inner.transform(digits), expected)

@@ -1,60 +1,49 @@
-"""Progress is shown through the user's handlers, or on the error stream."""
+"""Watchers are told of tasks in order, and whoever asks to stop is heard."""
 
-import logging
-
-import numpy as np
 import pytest
 
-from skae import DenseAE
-from skae._utils import progress
+from skae._utils.progress import Progress, Report
 
 
-@pytest.fixture
-def bare_logger(monkeypatch):
-    """Replace the logger by one without handlers, level and parent."""
-    logger = logging.Logger("skae")
-    monkeypatch.setattr(progress, "logger", logger)
-    return logger
+class Recorder:
+    def __init__(self, stops=False):
+        self.events = []
+        self._stops = stops
+
+    def begin(self, name, n_subtasks):
+        self.events.append((name, n_subtasks))
+
+    def end(self, report):
+        self.events.append(report)
+        return self._stops
 
 
-def test_messages_are_written_once_to_the_error_stream(bare_logger, capsys):
-    with progress.progress_shown(True), progress.progress_shown(True):
-        bare_logger.info("epoch 1")
-    assert capsys.readouterr().err == "epoch 1\n"
+def test_all_watchers_are_told_and_one_is_enough_to_stop():
+    first, second = Recorder(stops=True), Recorder()
+    progress = Progress.told_to(first, None, second)
+    progress.begin("fit", 3)
+    report = Report(lambda: None, loss=1.0)
+    assert progress.end(report)
+    assert first.events == second.events == [("fit", 3), report]
+    assert not Progress.told_to(second).end()
 
 
-def test_handlers_and_level_of_the_user_are_left_alone(bare_logger):
-    handler = logging.NullHandler()
-    bare_logger.addHandler(handler)
-    bare_logger.setLevel(logging.DEBUG)
-    with progress.progress_shown(True):
-        assert bare_logger.handlers == [handler]
-        assert bare_logger.level == logging.DEBUG
+def test_the_end_of_a_task_ends_what_was_left_open_in_it():
+    watcher = Recorder()
+    progress = Progress([watcher])
+    with progress.task("training", 2):
+        progress.begin("epoch")
+    assert watcher.events == [("training", 2), ("epoch", 0), None, None]
 
 
-def test_level_that_hides_progress_is_lowered_meanwhile(bare_logger):
-    bare_logger.setLevel(logging.WARNING)
-    with progress.progress_shown(True):
-        assert bare_logger.level == logging.INFO
-    assert bare_logger.level == logging.WARNING
+def test_a_failed_task_stays_open():
+    watcher = Recorder()
+    with pytest.raises(ValueError, match="no"), Progress([watcher]).task("training"):
+        raise ValueError("no")
+    assert watcher.events == [("training", 0)]
 
 
-def test_the_logger_is_as_before_when_the_last_fit_ends(bare_logger):
-    first, second = (progress.progress_shown(True) for _ in range(2))
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert len(bare_logger.handlers) == 1
-    second.__exit__(None, None, None)
-    assert bare_logger.handlers == []
-
-
-@pytest.mark.parametrize("rows", [np.ones((60, 3)), np.full((60, 3), np.nan)])
-def test_fits_with_verbose_leave_later_ones_silent(rows):
-    logger = progress.logger
-    before = (logger.level, [*logger.handlers])
-    try:
-        DenseAE(1, verbose=1).fit(rows)
-    except ValueError:
-        assert np.isnan(rows).any()
-    assert (logger.level, [*logger.handlers]) == before
+def test_nobody_need_watch():
+    assert not Progress.told_to(None).is_watched
+    with Progress().task("fit"):
+        pass
