@@ -53,6 +53,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
+    "within_subsection_order": "_gallery.ExampleOrder",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skae",),
     "image_srcset": ["2x"],
