@@ -20,6 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks import pyod_scores
 from benchmarks.datasets import OUTLIERS
 from benchmarks.report import Target
 from skae import DenseAE, ReconstructionOutlierDetector
@@ -84,11 +85,7 @@ def area_of_pyod(rows, seed):
     """Return the area of pyod's autoencoder; NaN if it is not installed."""
     if not all(map(importlib.util.find_spec, ("pyod", "torch"))):
         return np.nan
-    from pyod.models.auto_encoder import AutoEncoder
-
-    detector = AutoEncoder(random_state=seed, verbose=0, preprocessing=False)
-    detector.fit(rows.X)
-    return rows.area(-detector.decision_function(rows.X_test))
+    return rows.area(-pyod_scores.scores(rows.X, rows.X_test, seed))
 
 
 def areas(report, dataset, odd, seed):
