@@ -2,9 +2,9 @@
 Abnormal heartbeats: which, and where in the beat
 =================================================
 
-An autoencoder that has seen only normal heartbeats reconstructs others badly. A threshold
-on the error tells them apart, and the error of each sample shows what is abnormal. PCA,
-dense layers and convolutions are compared, each in the same detector.
+An autoencoder that has seen only normal heartbeats reconstructs others badly. A
+threshold on the error tells them apart, and the error of each sample shows what is
+abnormal. PCA, dense layers and convolutions are compared, each in the same detector.
 
 The beats are artificial: sums of five bumps, one for each wave of the heartbeat, as in
 the model of McSharry et al. (IEEE Transactions on Biomedical Engineering, 2003).
