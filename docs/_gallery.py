@@ -1,4 +1,4 @@
-"""The order of the examples: the one that replaces PCA first, then from task to task."""
+"""The order of the examples: the one that replaces PCA first, then task by task."""
 
 from __future__ import annotations
 

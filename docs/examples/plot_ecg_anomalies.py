@@ -2,9 +2,9 @@
 Abnormal heartbeats: which, and where in the beat
 =================================================
 
-An autoencoder that has seen only normal heartbeats reconstructs others badly. A threshold
-on the error tells them apart, and the error of each sample shows what is abnormal. PCA,
-dense layers and convolutions are compared, each in the same detector.
+An autoencoder that has seen only normal heartbeats reconstructs others badly. A
+threshold on the error tells them apart, and the error of each sample shows what is
+abnormal. PCA, dense layers and convolutions are compared, each in the same detector.
 
 The beats are artificial: sums of five bumps, one for each wave of the heartbeat, as in
 the model of McSharry et al. (IEEE Transactions on Biomedical Engineering, 2003).
@@ -81,9 +81,8 @@ for estimator in (
     )
     detectors[name] = detector.fit(X_train)
     scores = {kind: detector.score_samples(X) for kind, X in X_test.items()}
-    print(
-        f"{name}: normal beats flagged {np.mean(detector.predict(X_test['normal']) < 0):.1%}"
-    )
+    false_alarms = np.mean(detector.predict(X_test["normal"]) == -1)
+    print(f"{name}: normal beats flagged {false_alarms:.1%}")
     for kind in KINDS:
         is_normal = np.repeat([1, 0], [200, 200])
         both = np.concatenate([scores["normal"], scores[kind]])

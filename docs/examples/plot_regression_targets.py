@@ -2,9 +2,9 @@
 Two codes for a number to predict
 =================================
 
-:class:`~skae.SupervisedAE` also takes numbers as targets. Here rows depend on two strong
-hidden properties and a weaker one, and the weaker one decides the target. Codes that
-only reconstruct leave it out.
+:class:`~skae.SupervisedAE` also takes numbers as targets. Here rows depend on two
+strong hidden properties and a weaker one, and the weaker one decides the target. Codes
+that only reconstruct leave it out.
 """
 
 import matplotlib.pyplot as plt
