@@ -20,8 +20,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import pyod_scores
 from benchmarks.datasets import OUTLIERS
+from benchmarks.harness import run_in_process
 from benchmarks.report import Target
 from skae import DenseAE, ReconstructionOutlierDetector
 
@@ -31,7 +31,7 @@ RATE = 0.05
 N_SEEDS, QUICK_N_SEEDS = 10, 1
 # Six fits for each threshold: more rows would take hours.
 N_THRESHOLD_ROWS = 1500
-DIGITS = "digits, one class against the others"
+LABELS = {"digits": "digits, one class against the others"}
 QUICK_SETTINGS = {"max_iter": 2}
 
 
@@ -62,7 +62,7 @@ def split_rows(dataset, odd, seed, n_train=None):
 
 def runs_of(report, name, n_seeds):
     """Return the odd class and the seed of each run."""
-    if name != DIGITS:
+    if name != "digits":
         return [(1, seed) for seed in range(n_seeds)]
     return [(odd, odd) for odd in range(2 if report.quick else 10)]
 
@@ -81,16 +81,28 @@ def area_in_detector(estimator, rows):
     return rows.area(detector.score_samples(rows.X_test))
 
 
-def area_of_pyod(rows, seed):
+def measure_pyod(name, odd, seed):
+    """Return the area of pyod's autoencoder, in a process that has no TensorFlow.
+
+    Beside TensorFlow, the PyTorch that it trains with may crash.
+    """
+    from pyod.models.auto_encoder import AutoEncoder
+
+    rows = split_rows(OUTLIERS[name](), odd, seed)
+    detector = AutoEncoder(random_state=seed, verbose=0, preprocessing=False)
+    return {"area": rows.area(-detector.fit(rows.X).decision_function(rows.X_test))}
+
+
+def area_of_pyod(name, odd, seed):
     """Return the area of pyod's autoencoder; NaN if it is not installed."""
     if not all(map(importlib.util.find_spec, ("pyod", "torch"))):
         return np.nan
-    return rows.area(-pyod_scores.scores(rows.X, rows.X_test, seed))
+    return run_in_process(measure_pyod, name=name, odd=odd, seed=seed)["area"]
 
 
-def areas(report, dataset, odd, seed):
+def areas(report, name, odd, seed):
     """Return the area of each contender, by its name."""
-    rows = split_rows(dataset, odd, seed)
+    rows = split_rows(OUTLIERS[name](), odd, seed)
     n_features = rows.X.shape[1]
     found = {}
     for share, part in (("quarter", 4), ("half", 2)):
@@ -101,20 +113,20 @@ def areas(report, dataset, odd, seed):
     found["IsolationForest", ""] = rows.area(forest.score_samples(rows.X_test))
     factor = LocalOutlierFactor(novelty=True).fit(rows.X)
     found["LOF", ""] = rows.area(factor.score_samples(rows.X_test))
-    found["pyod AutoEncoder", ""] = area_of_pyod(rows, seed)
+    found["pyod AutoEncoder", ""] = area_of_pyod(name, odd, seed)
     return found
 
 
 def rank(report, datasets, differences, means):
     """Yield the rows of the table of areas, and collect what the targets need."""
-    for name, dataset in datasets.items():
+    for name in datasets:
         runs = runs_of(report, name, len(report.seeds))
-        found = [areas(report, dataset, *run) for run in runs]
+        found = [areas(report, name, *run) for run in runs]
         mean = {key: np.mean([run[key] for run in found]) for key in found[0]}
         differences.append(mean["DenseAE", "half"] - mean["PCA", "half"])
         means.append([mean["DenseAE", "half"], mean["PCA", "half"]])
         cells = (None if np.isnan(area) else f"{area:.3f}" for area in mean.values())
-        yield (name, len(runs), *cells)
+        yield (LABELS.get(name, name), len(runs), *cells)
 
 
 # --- How many fresh rows are flagged ---
@@ -142,14 +154,14 @@ def false_alarms(report, datasets, shares):
             f"{100 * np.mean(s):.1f} ({100 * min(s):.1f} to {100 * max(s):.1f})"
             for s in flagged.values()
         ]
-        yield (name, len(runs), *cells)
+        yield (LABELS.get(name, name), len(runs), *cells)
 
 
 def main(report):
     datasets = {}
     for name, load in OUTLIERS.items():
         try:
-            datasets[DIGITS if name == "digits" else name] = load()
+            datasets[name] = load()
         except FileNotFoundError as missing:
             report.note(f"{name} is skipped: {missing}.")
     differences, means, shares = [], [], {}
