@@ -114,7 +114,9 @@ for kind, (top, bottom) in zip(KINDS, axes.T, strict=True):
     top.plot(SECONDS, beat[0], color="black", lw=1, label="beat")
     top.plot(SECONDS, reconstruction[0], color="tab:orange", label="reconstruction")
     top.set(title=kind, xlabel="seconds", ylim=(-0.9, 1.4))
-    FeatureErrorsDisplay.from_estimator(detector, beat, units="held_out", ax=bottom)
+    FeatureErrorsDisplay.from_estimator(
+        detector, beat, units="held_out", image_shape=(140,), ax=bottom
+    )
     bottom.set_title("")
 axes[0, 0].legend(fontsize="small", loc="lower right")
 plt.show()

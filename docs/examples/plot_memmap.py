@@ -12,33 +12,26 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from skae import DenseAE
 
 # %%
 # A file of rows
 # --------------
-# 20,000 rows of 32 features, which depend on three hidden numbers. They are written
-# block by block, as if all of them were too many to hold.
+# Handwritten digits with a little noise, five times over. They are written block by
+# block, as if all of them were too many to hold.
 
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name) / "rows.npy"
-N_ROWS, N_BLOCK = 20_000, 4_000
+digits, X_test = train_test_split(load_digits().data, random_state=0)
+N_BLOCK, N_ROWS = len(digits), 5 * len(digits)
 rng = np.random.default_rng(0)
-weights = rng.normal(size=(3, 32)), rng.normal(size=(3, 32))
-
-
-def make_rows(n_rows):
-    hidden = rng.normal(size=(n_rows, 3))
-    rows = np.sin(hidden @ weights[0]) + hidden @ weights[1]
-    return (rows + 0.1 * rng.normal(size=rows.shape)).astype("float32")
-
-
-written = np.lib.format.open_memmap(path, "w+", "float32", (N_ROWS, 32))
+written = np.lib.format.open_memmap(path, "w+", "float32", (N_ROWS, 64))
 for start in range(0, N_ROWS, N_BLOCK):
-    written[start : start + N_BLOCK] = make_rows(N_BLOCK)
+    written[start : start + N_BLOCK] = digits + rng.normal(size=digits.shape)
 written.flush()
-X_test = make_rows(1000)
 
 # %%
 # One fit to the file
@@ -46,7 +39,8 @@ X_test = make_rows(1000)
 # Opened with ``mmap_mode="r"``, the file is read as needed and never copied as a whole.
 
 X = np.load(path, mmap_mode="r")
-fitted = DenseAE(3, hidden_layer_sizes=(64,), max_iter=10, random_state=0).fit(X)
+copies = np.tile(np.arange(N_BLOCK), 5)  # rows of one digit are not independent
+fitted = DenseAE(8, max_iter=10, random_state=0).fit(X, groups=copies)
 print(f"network used: {fitted.used_network_}")
 print(f"variance explained of new rows: {fitted.score(X_test):.3f}")
 
@@ -57,9 +51,9 @@ print(f"variance explained of new rows: {fitted.score(X_test):.3f}")
 # PCA start, so it should be a fair sample. Nothing is held out: measure on rows of your
 # own.
 
-stream = DenseAE(3, hidden_layer_sizes=(64,), random_state=0)
+stream = DenseAE(8, random_state=0)
 scores = []
-for _ in range(4):
+for _ in range(6):
     for start in range(0, N_ROWS, N_BLOCK):
         stream.partial_fit(X[start : start + N_BLOCK])
         scores.append(stream.score(X_test))
