@@ -3,8 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from skae import (
     CodeActivityDisplay,
@@ -429,3 +430,34 @@ def test_sparse_rows_are_drawn(digits):
     np.testing.assert_array_equal(display.X, X[:5].toarray())
     CodesDisplay.from_estimator(model, X)
     FeatureErrorsDisplay.from_estimator(model, X[:1])
+
+
+@pytest.fixture(scope="module")
+def logarithms(wine):
+    """PCA of logarithms, by a step without inverse and without names of features."""
+    return make_pipeline(FunctionTransformer(np.log1p), PCA(2)).fit(wine.data)
+
+
+def test_step_without_inverse_function_leaves_its_own_units(logarithms, wine):
+    display = ReconstructionDisplay.from_estimator(logarithms, wine.data)
+    np.testing.assert_array_equal(display.X, np.log1p(wine.data[:5]))
+    assert np.abs(display.X - display.X_reconstructed).max() < 1.5
+    errors = FeatureErrorsDisplay.from_estimator(logarithms, wine.data[:1]).errors
+    np.testing.assert_allclose(errors, (display.X - display.X_reconstructed)[0])
+
+
+def test_inverse_function_within_pipelines_is_used(wine):
+    log = FunctionTransformer(np.log1p, np.expm1)
+    steps = make_pipeline(FunctionTransformer(), log, "passthrough"), PCA(2)
+    model = make_pipeline(*steps).fit(wine.data)
+    display = ReconstructionDisplay.from_estimator(model, wine.data)
+    np.testing.assert_array_equal(display.X, wine.data[:5])
+
+
+def test_step_that_gives_no_names_leaves_features_without(logarithms, wine):
+    assert logarithms[-1].feature_names_in_[0] == "alcohol"
+    rows = wine.data.to_numpy()
+    steps = FunctionTransformer(np.log1p), StandardScaler(), PCA(2)
+    model = make_pipeline(*steps).fit(rows)
+    assert LoadingsDisplay.from_estimator(model).feature_names is None
+    assert ReconstructionDisplay.from_estimator(model, rows).feature_names is None
