@@ -461,3 +461,12 @@ def test_step_that_gives_no_names_leaves_features_without(logarithms, wine):
     model = make_pipeline(*steps).fit(rows)
     assert LoadingsDisplay.from_estimator(model).feature_names is None
     assert ReconstructionDisplay.from_estimator(model, rows).feature_names is None
+
+
+def test_row_may_be_a_list(pca, detector, digits):
+    for model in (pca, detector):
+        errors = [
+            FeatureErrorsDisplay.from_estimator(model, row).errors
+            for row in (digits[:1], digits[:1].tolist())
+        ]
+        np.testing.assert_allclose(errors[0], errors[1])
