@@ -470,3 +470,12 @@ def test_row_may_be_a_list(pca, detector, digits):
             for row in (digits[:1], digits[:1].tolist())
         ]
         np.testing.assert_allclose(errors[0], errors[1])
+
+
+def test_labels_may_be_floats(detector, digits):
+    y = np.where(np.arange(100) < 10, -1.0, 1.0)
+    display = OutlierScoresDisplay.from_estimator(detector, digits[:100], y)
+    texts = legend_texts(display.ax_)
+    assert {"normal", "outlier"} < set(texts)
+    assert texts.index("normal") < texts.index("outlier")
+    assert OutlierScoresDisplay(scores=[1, 2], labels=[0.5, np.nan]).plot()
