@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
@@ -479,3 +480,10 @@ def test_labels_may_be_floats(detector, digits):
     assert {"normal", "outlier"} < set(texts)
     assert texts.index("normal") < texts.index("outlier")
     assert OutlierScoresDisplay(scores=[1, 2], labels=[0.5, np.nan]).plot()
+
+
+def test_curve_of_a_search_over_shares_is_refused(digits):
+    grid = {"n_components": [0.5, 0.9]}
+    search = GridSearchCV(PCA(svd_solver="full"), grid, cv=2).fit(digits)
+    with pytest.raises(ValueError, match=r"whole numbers .* got \[0\.5, 0\.9\]"):
+        ComponentsCurveDisplay.from_estimator(search)
