@@ -487,3 +487,9 @@ def test_curve_of_a_search_over_shares_is_refused(digits):
     search = GridSearchCV(PCA(svd_solver="full"), grid, cv=2).fit(digits)
     with pytest.raises(ValueError, match=r"whole numbers .* got \[0\.5, 0\.9\]"):
         ComponentsCurveDisplay.from_estimator(search)
+
+
+def test_truncated_codes_have_the_losses_of_the_ordered_ones(ordered):
+    display = TrainingHistoryDisplay.from_estimator(ordered.truncate(2))
+    assert display.pca_line_ is display.error is None
+    assert display.ax_.get_ylabel() == "loss"
