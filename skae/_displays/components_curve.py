@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -344,9 +345,14 @@ def _of_search(search: Any, scoring: str | None, owner: str) -> dict[str, Any]:
         names = [key[10:] for key in results if key.startswith("mean_test_")]
         raise ValueError(f"scoring of {owner} must be one of {names}, got {scoring!r}.")
     folds = [results[f"split{i}_test_{scoring}"] for i in range(search.n_splits_)]
+    numbers = results[parameters[0]].tolist()
+    if not all(isinstance(number, Integral) for number in numbers):
+        raise ValueError(
+            f"{owner} draws searches over whole numbers as n_components, got {numbers}."
+        )
     best = getattr(search, "best_params_", {}).get(parameters[0].removeprefix("param_"))
     return {
-        "n_components": np.asarray(results[parameters[0]], dtype=int),
+        "n_components": np.array(numbers, dtype=int),
         "values": np.transpose(folds),
         "chosen": best,
         "value_name": "score" if scoring == "score" else scoring,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from skae._displays.models import first_rows, fitted_model, last_step
 from skae._displays.style import (
@@ -145,7 +146,7 @@ class FeatureErrorsDisplay:
             If `X` is not one row of the right length, or `units` need a detector.
         """
         row = first_rows(X, 2, cls.__name__)
-        if row.shape[0] != 1:
+        if _num_samples(row) != 1:
             raise ValueError(
                 f"{cls.__name__} draws one row, got X with several. Pass one of them, "
                 "such as X[i : i + 1]."

@@ -256,5 +256,7 @@ def _is_squared_error(model: Any) -> bool:
         and model.loss == "squared_error"
         and model.output_activation == "linear"
         and not getattr(model, "ordered", False)
+        # Truncated codes keep the history of the ordered ones.
+        and not hasattr(model, "reconstruction_curve_")
         and (model.n_components is None or isinstance(model.n_components, Integral))
     )

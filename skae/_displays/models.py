@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
@@ -69,7 +70,7 @@ class FittedModel:
         return dense(inputs), np.asarray(rows)
 
     def _inverts_to_numbers(self, rows: np.ndarray) -> bool:
-        if self.before is None or not hasattr(self.before, "inverse_transform"):
+        if self.before is None or not _has_inverse(self.before):
             return False
         try:
             np.asarray(self.before.inverse_transform(rows[:1]), dtype=np.float64)
@@ -82,8 +83,7 @@ class FittedModel:
         candidates = [getattr(self.model, "feature_names_in_", None)]
         if self.before is not None:
             candidates = [getattr(self.before, "feature_names_in_", None)]
-            if hasattr(self.before, "get_feature_names_out"):
-                candidates.append(self.before.get_feature_names_out())
+            candidates.append(self._names_out())
         for names in candidates:
             if names is not None and len(names) == n_features:
                 return np.asarray(names)
@@ -92,11 +92,19 @@ class FittedModel:
     def input_names(self) -> np.ndarray | None:
         """Return the names of the features that the model gets, if they have names."""
         names = getattr(self.model, "feature_names_in_", None)
-        if names is None and hasattr(self.before, "get_feature_names_out"):
-            names = self.before.get_feature_names_out()
-            if getattr(self.before, "feature_names_in_", None) is None:
-                names = None  # x0, x1, ...
+        if (
+            names is None
+            and getattr(self.before, "feature_names_in_", None) is not None
+        ):
+            names = self._names_out()  # others are x0, x1, ...
         return None if names is None else np.asarray(names)
+
+    def _names_out(self) -> Any:
+        """Return the names that the steps before give to features, if all give some."""
+        try:
+            return self.before.get_feature_names_out()
+        except AttributeError:  # pipelines have the method, whatever their steps have
+            return None
 
 
 def fitted_model(estimator: Any, owner: str) -> FittedModel:
@@ -134,6 +142,18 @@ def fitted_model(estimator: Any, owner: str) -> FittedModel:
     index = (ours or others)[-1]
     check_is_fitted(steps[index])
     return FittedModel(steps[index], estimator[:index] if index else None)
+
+
+def _has_inverse(step: Any) -> bool:
+    """Tell whether a step inverts what it does.
+
+    A `FunctionTransformer` without an inverse function returns what it gets.
+    """
+    if isinstance(step, Pipeline):
+        return all(_has_inverse(inner) for _, inner in step.steps)
+    if isinstance(step, FunctionTransformer):
+        return step.func is None or step.inverse_func is not None
+    return step in (None, "passthrough") or hasattr(step, "inverse_transform")
 
 
 def last_step(estimator: Any) -> FittedModel:

@@ -208,7 +208,10 @@ def _groups(labels: Any, n_rows: int) -> list[tuple[str | None, np.ndarray]]:
     """Return the name and the rows of each class; the normal ones come first."""
     if labels is None:
         return [(None, np.full(n_rows, True))]
-    texts = np.asarray(labels).astype(str)
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+        labels = labels.astype(np.int64)  # "-1", not "-1.0"
+    texts = labels.astype(str)
     if texts.shape != (n_rows,):
         raise ValueError(
             f"labels must have one class for each of the {n_rows} rows, got the shape "

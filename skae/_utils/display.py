@@ -137,8 +137,9 @@ class Status:
 
     def _time(self) -> str:
         """Return the time left of the epochs, or that since the fit began."""
-        if self._n_done:
-            one_epoch = (self._last_end - self._since) / self._n_done
+        n_done = self._n_done  # the thread that trains may set it to 0 meanwhile
+        if n_done:
+            one_epoch = (self._last_end - self._since) / n_done
             left = one_epoch * self._n_left - (perf_counter() - self._last_end)
             return f", {_duration(max(left, 0))} left"
         seconds = perf_counter() - self._began

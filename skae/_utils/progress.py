@@ -66,9 +66,10 @@ class Progress:
         n_subtasks : int or None
             The most subtasks that it may have; `None` if that is not known.
         """
-        self._n_open += 1
         for watcher in self._watchers:
             watcher.begin(name, n_subtasks)
+        # Last, as the user may interrupt a watcher, which then has no task to end.
+        self._n_open += 1
 
     def end(self, report: Report | None = None) -> bool:
         """End the task begun last; return whether a watcher asks to stop."""

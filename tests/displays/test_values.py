@@ -3,8 +3,10 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from skae import (
     CodeActivityDisplay,
@@ -429,3 +431,65 @@ def test_sparse_rows_are_drawn(digits):
     np.testing.assert_array_equal(display.X, X[:5].toarray())
     CodesDisplay.from_estimator(model, X)
     FeatureErrorsDisplay.from_estimator(model, X[:1])
+
+
+@pytest.fixture(scope="module")
+def logarithms(wine):
+    """PCA of logarithms, by a step without inverse and without names of features."""
+    return make_pipeline(FunctionTransformer(np.log1p), PCA(2)).fit(wine.data)
+
+
+def test_step_without_inverse_function_leaves_its_own_units(logarithms, wine):
+    display = ReconstructionDisplay.from_estimator(logarithms, wine.data)
+    np.testing.assert_array_equal(display.X, np.log1p(wine.data[:5]))
+    assert np.abs(display.X - display.X_reconstructed).max() < 1.5
+    errors = FeatureErrorsDisplay.from_estimator(logarithms, wine.data[:1]).errors
+    np.testing.assert_allclose(errors, (display.X - display.X_reconstructed)[0])
+
+
+def test_inverse_function_within_pipelines_is_used(wine):
+    log = FunctionTransformer(np.log1p, np.expm1)
+    steps = make_pipeline(FunctionTransformer(), log, "passthrough"), PCA(2)
+    model = make_pipeline(*steps).fit(wine.data)
+    display = ReconstructionDisplay.from_estimator(model, wine.data)
+    np.testing.assert_array_equal(display.X, wine.data[:5])
+
+
+def test_step_that_gives_no_names_leaves_features_without(logarithms, wine):
+    assert logarithms[-1].feature_names_in_[0] == "alcohol"
+    rows = wine.data.to_numpy()
+    steps = FunctionTransformer(np.log1p), StandardScaler(), PCA(2)
+    model = make_pipeline(*steps).fit(rows)
+    assert LoadingsDisplay.from_estimator(model).feature_names is None
+    assert ReconstructionDisplay.from_estimator(model, rows).feature_names is None
+
+
+def test_row_may_be_a_list(pca, detector, digits):
+    for model in (pca, detector):
+        errors = [
+            FeatureErrorsDisplay.from_estimator(model, row).errors
+            for row in (digits[:1], digits[:1].tolist())
+        ]
+        np.testing.assert_allclose(errors[0], errors[1])
+
+
+def test_labels_may_be_floats(detector, digits):
+    y = np.where(np.arange(100) < 10, -1.0, 1.0)
+    display = OutlierScoresDisplay.from_estimator(detector, digits[:100], y)
+    texts = legend_texts(display.ax_)
+    assert {"normal", "outlier"} < set(texts)
+    assert texts.index("normal") < texts.index("outlier")
+    assert OutlierScoresDisplay(scores=[1, 2], labels=[0.5, np.nan]).plot()
+
+
+def test_curve_of_a_search_over_shares_is_refused(digits):
+    grid = {"n_components": [0.5, 0.9]}
+    search = GridSearchCV(PCA(svd_solver="full"), grid, cv=2).fit(digits)
+    with pytest.raises(ValueError, match=r"whole numbers .* got \[0\.5, 0\.9\]"):
+        ComponentsCurveDisplay.from_estimator(search)
+
+
+def test_truncated_codes_have_the_losses_of_the_ordered_ones(ordered):
+    display = TrainingHistoryDisplay.from_estimator(ordered.truncate(2))
+    assert display.pca_line_ is display.error is None
+    assert display.ax_.get_ylabel() == "loss"

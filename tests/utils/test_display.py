@@ -73,6 +73,14 @@ def test_time_left_is_told_after_an_epoch(monkeypatch):
     assert status.line().endswith(" min 0 s left")
 
 
+def test_line_is_made_while_another_thread_begins_the_next_training():
+    class Racing(Status):
+        reads = iter([3])
+        _n_done = property(lambda self: next(self.reads, 0), lambda self, value: None)
+
+    assert Racing("AE()", Sink(), False).line() == "AE(): reading rows, 0 s left"
+
+
 def test_label_gives_way_to_the_rest_of_the_line():
     sink = Sink()
     status = Status("DenseAE(n_components=2), 100 x 3", sink, False)

@@ -36,6 +36,21 @@ def test_the_end_of_a_task_ends_what_was_left_open_in_it():
     assert watcher.events == [("training", 2), ("epoch", 0), None, None]
 
 
+def test_interrupted_watcher_has_as_many_tasks_to_end_as_are_ended():
+    class Interrupted(Recorder):
+        def begin(self, name, n_subtasks):
+            if name == "epoch":
+                raise KeyboardInterrupt
+            super().begin(name, n_subtasks)
+
+    watcher = Interrupted()
+    progress = Progress([watcher])
+    with progress.task("training", 1):
+        with pytest.raises(KeyboardInterrupt):
+            progress.begin("epoch")
+    assert watcher.events == [("training", 1), None]
+
+
 def test_a_failed_task_stays_open():
     watcher = Recorder()
     with pytest.raises(ValueError, match="no"), Progress([watcher]).task("training"):
