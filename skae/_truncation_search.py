@@ -394,7 +394,7 @@ def _html_results(search: TruncationSearchCV) -> str:
         title = "score" if name == "score" else name
         columns[f"mean {title}"] = results[key].tolist()
         columns[f"std of {title}"] = results[f"std_test_{name}"].tolist()
-        if search.return_train_score:
+        if f"mean_train_{name}" in results:
             columns[f"mean training {title}"] = results[f"mean_train_{name}"].tolist()
     columns["seconds of a fit"] = results["mean_fit_time"].tolist()
     rows = list(zip(*columns.values(), strict=True))

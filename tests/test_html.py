@@ -85,6 +85,8 @@ def test_results_of_a_search_are_a_table(digits, digit_labels):
     assert "<table><thead>" not in search._repr_html_()
     search.fit(digits, digit_labels)
     text = search._repr_mimebundle_()["text/html"]
+    # A parameter that is set after the fit says nothing of its results.
+    assert search.set_params(return_train_score=True)._repr_html_()
     table = text[text.index("<table><thead>") :]
     assert "<th>mean accuracy</th>" in table
     assert "<th>std of f1_macro</th>" in table
