@@ -28,6 +28,7 @@ SECTIONS = (
     "scaling",
     "search",
     "compared",
+    "supervised",
 )
 
 # The columns of each section that the pages show, with the heads that readers get.
@@ -86,6 +87,20 @@ COLUMNS = {
         "memory of transform (multiples of the data)": (
             "memory of transform (data = 1)"
         ),
+    },
+    "supervised": {
+        "data": "data",
+        "components": "codes",
+        "PCA": "PCA",
+        "LDA": "LDA",
+        "NCA": "NCA",
+        "PLS": "PLS",
+        "DenseAE": "DenseAE",
+        "SupervisedAE": "SupervisedAE",
+        "SupervisedAE, higher by": "SupervisedAE, higher on training rows by",
+        "relative to DenseAE": "error of SupervisedAE relative to DenseAE",
+        "DenseAE, time (s)": "DenseAE: time of a fit (s)",
+        "SupervisedAE, time (s)": "SupervisedAE: time of a fit (s)",
     },
     "search": {
         "hidden layers": "hidden layers",

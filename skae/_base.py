@@ -124,6 +124,7 @@ class BaseAutoencoder(
     _network: Network
     _encoder_arrays: Arrays
     _decoder_arrays: Arrays
+    _held_out: bool
     _scale: float
     _code_scale: np.ndarray
     _nested: NestedDecoder | None
@@ -534,6 +535,7 @@ class BaseAutoencoder(
         self.used_network_ = result.used_network
         self.reconstruction_error_ = result.reconstruction_error
         self.pca_reconstruction_error_ = result.pca_reconstruction_error
+        self._held_out = result.held_out
         # PCA's shares are those of the training rows; those of ordered codes are gains
         # on held-out rows.
         shares = _VARIANCE_RATIOS[not result.used_network]
@@ -562,6 +564,7 @@ class BaseAutoencoder(
             history=self.history_,
             reconstruction_error=self.reconstruction_error_,
             pca_reconstruction_error=self.pca_reconstruction_error_,
+            held_out=self._held_out,
             used_network=self.used_network_,
             variance_ratio=ratio,
             curve=curve,

@@ -309,8 +309,8 @@ class ConvAE(BaseAutoencoder):
     ...     32, noise="gaussian", noise_level=0.7, max_iter=20, random_state=0
     ... ).fit(X[300:])
     >>> denoised = denoiser.reconstruct(X[:300] + noise)
-    >>> bool(np.mean((denoised - X[:300]) ** 2) < np.mean(noise**2) / 2)
-    True
+    >>> print(f"{np.mean((denoised - X[:300]) ** 2) / np.mean(noise**2):.1f}")
+    0.4
     """
 
     _auto_batch_size = 64

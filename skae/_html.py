@@ -29,7 +29,7 @@ class FittedFactsMixin(DocumentationLinkMixin):
     used_network_: bool
     reconstruction_error_: float
     pca_reconstruction_error_: float
-    history_: dict[str, list[float]]
+    _held_out: bool
 
     def _sk_visual_block_(self) -> Any:
         name = type(self).__name__
@@ -46,7 +46,7 @@ class FittedFactsMixin(DocumentationLinkMixin):
         if "n_components_" not in vars(self):
             return None
         codes = f"{self.n_components_} code{'s' * (self.n_components_ != 1)}"
-        rows = "held-out" if self.history_["val_loss"] else "training"
+        rows = "held-out" if self._held_out else "training"
         error = f"{rows} error {self.reconstruction_error_:.4g}"
         if not self.used_network_:
             return f"PCA: {codes}, {error}"

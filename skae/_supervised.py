@@ -290,8 +290,8 @@ class SupervisedAE(BaseDense):
     ...     return cross_val_score(model, X, y, cv=3).mean()
     >>> supervised = SupervisedAE(2, whiten=True, max_iter=20, random_state=0)
     >>> unsupervised = DenseAE(2, whiten=True, max_iter=20, random_state=0)
-    >>> bool(accuracy(supervised) > accuracy(unsupervised) + 0.1)
-    True
+    >>> print(f"{accuracy(unsupervised):.1f} {accuracy(supervised):.1f}")
+    0.7 0.9
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

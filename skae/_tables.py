@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 import numpy as np
@@ -25,6 +26,9 @@ from skae._utils.tables import (
 )
 
 _MOST_VALUES = 5
+
+# Of fewer rows, categories may well be rare.
+_FEWEST_ROWS_TO_WARN = 20
 
 _NO_ONNX = (
     "MixedTableEncoder has no conversion to ONNX, whose tensors hold a single type. "
@@ -386,7 +390,16 @@ class MixedTableEncoder(DocumentationLinkMixin, TransformerMixin, BaseEstimator)
                 f"{_column(table, index)} has only missing values. Drop it."
             )
         counts = np.bincount(_codes(values, found) + 1, minlength=len(found) + 1)[1:]
-        shares = counts / counts.sum()
+        n_rows, n_single = counts.sum(), (counts == 1).sum()
+        if n_rows >= _FEWEST_ROWS_TO_WARN and n_single > n_rows / 2:
+            warnings.warn(
+                f"{_column(table, index)} has {len(found)} categories in {n_rows} "
+                "rows, most of them in a single row. They say nothing of new rows, and "
+                "each takes a column of its own. Drop the column, or group its values.",
+                UserWarning,
+                stacklevel=5,
+            )
+        shares = counts / n_rows
         return Block(shares, np.sqrt(shares), found)
 
     def _refuse_missing(self, table: Table, index: int, missing: np.ndarray) -> None:

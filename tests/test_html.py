@@ -1,6 +1,7 @@
 """How estimators and results look in notebooks."""
 
 import html
+import pickle
 import re
 
 import numpy as np
@@ -56,6 +57,13 @@ def test_facts_of_a_network(digits):
     in_pipeline = make_pipeline(StandardScaler(), model, LogisticRegression())
     in_pipeline[0].fit(digits), in_pipeline[-1].fit(digits[:, :3], digits[:, 20] > 0)
     assert captions(in_pipeline) == [facts]
+
+
+def test_facts_of_a_block_are_not_of_held_out_rows(digits):
+    model = DenseAE(3, **SMALL).fit(digits)
+    model.partial_fit(digits[:200])
+    assert f"training error {model.reconstruction_error_:.4g}" in captions(model)[0]
+    assert captions(pickle.loads(pickle.dumps(model))) == captions(model)
 
 
 def test_facts_of_pca():

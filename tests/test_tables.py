@@ -301,6 +301,14 @@ def test_saved_encoders_do_the_same(table):
         assert decoded.equals(table)
 
 
+def test_column_of_names_is_warned_of():
+    table = pd.DataFrame({"name": [f"row {i}" for i in range(40)], "size": range(40)})
+    with pytest.warns(UserWarning, match="'name' of X has 40 categories in 40 rows"):
+        MixedTableEncoder().fit(table)
+    table["name"] = table["name"].str[:5]
+    MixedTableEncoder().fit(table)
+
+
 def test_failed_fit_preserves_the_previous_one():
     encoder = MixedTableEncoder().fit(TABLE)
     encoded = encoder.transform(TABLE)

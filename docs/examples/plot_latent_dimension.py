@@ -17,6 +17,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import VarianceThreshold
@@ -99,10 +100,13 @@ for share in (0.6, 0.7, 0.8):
 # What a classifier needs
 # -----------------------
 # A search scores the model that the codes are for. The codes of all numbers of
-# components compete, and each network is compiled only once.
+# components compete, and each network is compiled only once. On a terminal or in a
+# notebook, the progress bar moves (it needs scikit-learn 1.9 or later). With
+# ``max_propagation_depth=None`` it shows each fit and its epochs, too.
 
 pipeline = make_pipeline(DenseAE(max_iter=50, random_state=0), KNeighborsClassifier())
 search = GridSearchCV(pipeline, {"denseae__n_components": some}, cv=3)
+search.set_callbacks(ProgressBar(max_propagation_depth=0))
 start = time.perf_counter()
 search.fit(X_train, y_train)
 print(f"16 fits: {time.perf_counter() - start:.1f} s")

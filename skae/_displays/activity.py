@@ -19,7 +19,7 @@ from skae._displays.style import (
 _ATTRIBUTES = {
     "kl_divergence_": "divergence from\nthe prior (nats)",
     "active_share_": "share of rows in\nwhich it is active",
-    "held_out_variance_ratio_": "added share of the variance\n(held-out rows)",
+    "held_out_variance_ratio_": "added share of the variance",
     "explained_variance_ratio_": "explained share of the variance",
 }
 
@@ -126,11 +126,13 @@ class CodeActivityDisplay:
                 f"{type(found.model).__name__} has none: the codes of its network do "
                 "not add up. Fit DenseAE(ordered=True), or draw loadings."
             )
-        is_kl = attribute == "kl_divergence_"
+        is_kl, label = attribute == "kl_divergence_", _ATTRIBUTES[attribute]
+        if attribute == "held_out_variance_ratio_":
+            label += f"\n({'held-out' if found.model._held_out else 'training'} rows)"
         display = cls(
             values=getattr(found.model, attribute),
             is_active=found.model.active_units_ if is_kl else None,
-            value_name=_ATTRIBUTES[attribute],
+            value_name=label,
             estimator_name=name or found.name,
         )
         return display.plot(ax, **kwargs)

@@ -165,7 +165,7 @@ class ComponentsCurveDisplay:
                 "use compare_with_pca(X).plot()."
             )
         n_chosen = found.model.n_components_
-        rows = "held-out" if found.model.history_["val_loss"] else "training"
+        rows = "held-out" if found.model._held_out else "training"
         display = cls(
             n_components=np.arange(1, len(curve) + 1),
             values=curve,

@@ -49,6 +49,9 @@ class TrainingHistoryDisplay:
         Error of PCA on the same rows, in the units of the losses. It is drawn as a
         line.
 
+    error_rows : str, default="held-out rows"
+        Rows of the two errors, for the legend.
+
     loss_name : str, default="loss"
         Label of the losses.
 
@@ -75,9 +78,10 @@ class TrainingHistoryDisplay:
 
     Notes
     -----
-    Compare the point with PCA's line: both are errors of all held-out rows. The curve
-    of a fit that may stop early leaves out the 2 % of these rows that PCA reconstructs
-    worst, so it may end below the point.
+    Compare the point with PCA's line: both are errors of all held-out rows, or of the
+    training rows where none were held out in the last epoch. The curve of a fit that
+    may stop early leaves out the 2 % of these rows that PCA reconstructs worst, so it
+    may end below the point.
 
     Examples
     --------
@@ -97,6 +101,7 @@ class TrainingHistoryDisplay:
         val_loss: Any = None,
         error: float | None = None,
         pca_error: float | None = None,
+        error_rows: str = "held-out rows",
         loss_name: str = "loss",
         used_network: bool = True,
         estimator_name: str | None = None,
@@ -105,6 +110,7 @@ class TrainingHistoryDisplay:
         self.val_loss = val_loss
         self.error = error
         self.pca_error = pca_error
+        self.error_rows = error_rows
         self.loss_name = loss_name
         self.used_network = used_network
         self.estimator_name = estimator_name
@@ -156,6 +162,7 @@ class TrainingHistoryDisplay:
             pca_error=model.pca_reconstruction_error_ / unit
             if is_squared_error
             else None,
+            error_rows="held-out rows" if model._held_out else "training rows",
             loss_name=_SQUARED_ERROR if is_squared_error else "loss",
             used_network=model.used_network_,
             estimator_name=name or type(model).__name__,
@@ -204,13 +211,12 @@ class TrainingHistoryDisplay:
         return self
 
     def _draw_errors(self, ax: Any, last_epoch: int) -> None:
-        rows = "training rows" if self.val_loss is None else "held-out rows"
         if self.pca_error is not None:
             self.pca_line_ = ax.axhline(
                 self.pca_error,
                 color=PCA["color"],
                 linestyle=PCA["linestyle"],
-                label=f"PCA, all {rows}",
+                label=f"PCA, all {self.error_rows}",
             )
         if self.error is not None and self.used_network:
             ax.plot(
@@ -218,7 +224,7 @@ class TrainingHistoryDisplay:
                 [self.error],
                 "D",
                 color=COLOURS[1],
-                label=f"the fit, all {rows}",
+                label=f"the fit, all {self.error_rows}",
                 zorder=3,
             )
 

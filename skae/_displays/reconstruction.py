@@ -35,7 +35,7 @@ _MAX_NAMES = 15
 
 
 class ReconstructionDisplay:
-    """Rows, their reconstructions, and the difference: original minus reconstruction.
+    """Rows, their reconstructions, and the difference: input minus reconstruction.
 
     Create it with :meth:`from_estimator`. The constructor takes the arrays that are
     drawn. Images are drawn as images, one column for each. Signals and other rows have
@@ -225,7 +225,7 @@ class ReconstructionDisplay:
         set_labels(ax, title)
         size = small_font(ax)
         set_tile_ticks(
-            ax.yaxis, ["original", "reconstructed", "difference"], height, size=size
+            ax.yaxis, ["input", "reconstructed", "difference"], height, size=size
         )
         # As axes within the axes, the bars keep to the rows that they belong to.
         bars = [(errors, 0.02, 0.29)]

@@ -185,7 +185,7 @@ def outcome(result: FitResult, seconds: float) -> str:
             f"{result.pca_target_score:.4g},"
         )
     kind = "a network" if result.used_network else "PCA"
-    rows = "held-out" if result.history["val_loss"] else "training"
+    rows = "held-out" if result.held_out else "training"
     return (
         f"is {kind} with n_components={result.network.encoder.n_outputs}: mean squared "
         f"error {result.reconstruction_error:.4g}, PCA's "

@@ -56,6 +56,8 @@ class FitResult:
     history : dict of str to list of float
     reconstruction_error, pca_reconstruction_error : float
         Mean squared errors over the same rows and all features.
+    held_out : bool
+        Whether these rows were held out of the training.
     used_network : bool
     variance_ratio : ndarray of shape (n_components,) or None
         Share of the variance along each component, if the result is PCA; with nested
@@ -85,6 +87,7 @@ class FitResult:
     history: dict[str, list[float]]
     reconstruction_error: float
     pca_reconstruction_error: float
+    held_out: bool
     used_network: bool = True
     variance_ratio: np.ndarray | None = None
     interrupted: bool = False

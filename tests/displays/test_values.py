@@ -1,5 +1,7 @@
 """The values drawn are those of the estimators."""
 
+import copy
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -62,6 +64,13 @@ class TestTrainingHistoryDisplay:
         assert "DenseAE is PCA" in display.ax_.get_title()
         assert display.pca_line_ is not None
         assert len(display.ax_.lines) == 3  # and no point of a fit
+
+    def test_errors_of_a_block_are_of_training_rows(self, dense, digits):
+        texts = legend_texts(TrainingHistoryDisplay.from_estimator(dense).ax_)
+        assert texts[2:] == ["PCA, all held-out rows", "the fit, all held-out rows"]
+        model = copy.deepcopy(dense).partial_fit(digits[:200])
+        texts = legend_texts(TrainingHistoryDisplay.from_estimator(model).ax_)
+        assert texts[2:] == ["PCA, all training rows", "the fit, all training rows"]
 
     def test_without_a_training_says_what_to_do(self, noise):
         model = DenseAE(2).fit(noise[:20])
@@ -378,6 +387,14 @@ class TestCodeActivityDisplay:
         display = CodeActivityDisplay.from_estimator(model)
         heights = [bar.get_height() for bar in display.bars_]
         np.testing.assert_allclose(heights, getattr(model, attribute))
+
+    def test_rows_of_the_shares_are_named(self, ordered, digits):
+        block = copy.deepcopy(ordered).partial_fit(digits[:200])
+        for model, rows in ((ordered, "held-out"), (block, "training")):
+            label = CodeActivityDisplay.from_estimator(model).ax_.get_ylabel()
+            assert label.endswith(f"({rows} rows)")
+            curve = ComponentsCurveDisplay.from_estimator(model)
+            assert curve.ax_.get_ylabel().endswith(f"({rows} rows)")
 
     def test_largest_first(self):
         display = CodeActivityDisplay(values=[1.0, 3.0, 2.0]).plot(sort=True)

@@ -41,7 +41,8 @@ def nested_weights():
 def make_result(code_scale, nested=None):
     weights = draw_weights(NETWORK)
     return FitResult(
-        *[NETWORK, weights, np.zeros(6), 1.0, code_scale, {}, 0.0, 0.0], nested=nested
+        *[NETWORK, weights, np.zeros(6), 1.0, code_scale, {}, 0.0, 0.0, True],
+        nested=nested,
     )
 
 

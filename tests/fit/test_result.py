@@ -28,6 +28,7 @@ def make_result(network, weights, **values):
         "history": {"loss": [0.2, 0.1], "val_loss": [0.3, 0.2]},
         "reconstruction_error": 0.1,
         "pca_reconstruction_error": 0.2,
+        "held_out": True,
         "variance_ratio": np.array([0.4, 0.2, 0.1, 0.1, 0.1]),
         "curve": curve,
         "pca_curve": 2 * curve,
