@@ -29,6 +29,9 @@ SECTIONS = (
     "search",
     "compared",
     "supervised",
+    "outliers",
+    "tables",
+    "denoising",
 )
 
 # The columns of each section that the pages show, with the heads that readers get.
