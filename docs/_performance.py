@@ -105,6 +105,18 @@ COLUMNS = {
         "DenseAE, time (s)": "DenseAE: time of a fit (s)",
         "SupervisedAE, time (s)": "SupervisedAE: time of a fit (s)",
     },
+    "outliers": {
+        "data": "data",
+        "DenseAE, half": "DenseAE, half",
+        "PCA, half": "PCA, half",
+        "DenseAE, quarter": "DenseAE, quarter",
+        "PCA, quarter": "PCA, quarter",
+        "IsolationForest": "Isolation Forest",
+        "LOF": "LOF",
+        "pyod AutoEncoder": "pyod",
+        "DenseAE (lowest to highest)": "DenseAE (lowest to highest)",
+        "PCA (lowest to highest)": "PCA (lowest to highest)",
+    },
     "search": {
         "hidden layers": "hidden layers",
         "": "library",

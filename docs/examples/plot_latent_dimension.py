@@ -104,7 +104,7 @@ for share in (0.6, 0.7, 0.8):
 # notebook, the progress bar moves (it needs scikit-learn 1.9 or later). With
 # ``max_propagation_depth=None`` it shows each fit and its epochs, too.
 
-pipeline = make_pipeline(DenseAE(max_iter=50, random_state=0), KNeighborsClassifier())
+pipeline = make_pipeline(DenseAE(max_iter=20, random_state=0), KNeighborsClassifier())
 search = GridSearchCV(pipeline, {"denseae__n_components": some}, cv=3)
 search.set_callbacks(ProgressBar(max_propagation_depth=0))
 start = time.perf_counter()
