@@ -85,6 +85,9 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             nested = None if nested is None else NestedDecoder._make(nested)
             attributes["_network"] = from_builtins(attributes["_network"])
             attributes["_nested"] = nested
+            # States of before this fact was kept have that of their history.
+            held_out = bool(attributes["history_"]["val_loss"])
+            attributes.setdefault("_held_out", held_out)
             if _HEAD in attributes:
                 attributes[_HEAD] = TargetHead._make(attributes[_HEAD])
             fault = _fault(attributes)
@@ -96,10 +99,6 @@ def from_saved(cls: type, state: dict[str, Any]) -> dict[str, Any]:
             raise _damaged(cls, fault)
     if _VARIANCE_RATIO in attributes and attributes["used_network_"]:
         attributes["held_out_variance_ratio_"] = attributes.pop(_VARIANCE_RATIO)
-    if "_network" in attributes:
-        # States of before this fact was kept have that of their history.
-        held_out = bool(attributes["history_"]["val_loss"])
-        attributes.setdefault("_held_out", held_out)
     if _FITTED_N_COMPONENTS in attributes:
         attributes["_fitted_n_components"] = attributes.pop(_FITTED_N_COMPONENTS)
     return attributes

@@ -17,7 +17,6 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import VarianceThreshold
@@ -103,6 +102,8 @@ for share in (0.6, 0.7, 0.8):
 # components compete, and each network is compiled only once. On a terminal or in a
 # notebook, the progress bar moves (it needs scikit-learn 1.9 or later). With
 # ``max_propagation_depth=None`` it shows each fit and its epochs, too.
+
+from sklearn.callback import ProgressBar
 
 pipeline = make_pipeline(DenseAE(max_iter=20, random_state=0), KNeighborsClassifier())
 search = GridSearchCV(pipeline, {"denseae__n_components": some}, cv=3)
